@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     SessionId, TaskId,
-    backend::{Backend, BackendCapabilities, BackendError, BackendErrorKind, CancelMode, Heartbeats, Settlement},
+    backend::{Backend, BackendCapabilities, BackendError, CancelMode, Heartbeats, Settlement},
     future::BoxFuture,
     task::TaskSpec,
 };
@@ -13,7 +13,6 @@ use temporalio_client::{
     errors::{ActivityInteractionError, StartActivityError},
     tonic::Code,
 };
-use tokio::time::sleep;
 
 use crate::{
     activity::AsyncTool,
@@ -24,10 +23,6 @@ use crate::{
     start,
     watch::{self, Watch},
 };
-
-/// Pauses between two polls during an outage.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Engine whose tasks are standalone activities of a Temporal server.
 ///
@@ -82,21 +77,6 @@ impl TemporalBackend {
     fn activity(&self, task: TaskId) -> ActivityHandle<Client, AsyncTool> {
         self.0.client.get_activity_handle(AsyncTool, task.to_string(), None)
     }
-
-    /// End of a task. Outages are waited out.
-    async fn end(&self, task: TaskId) -> Result<Settlement, BackendError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match watch::end(&self.0.client, task).await {
-                Err(error) if error.kind() == BackendErrorKind::Unreachable => {
-                    tracing::debug!(target: "async_tool::temporal", %task, %error, "the server can't be reached; the task is asked for again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                end => return end,
-            }
-        }
-    }
 }
 
 impl std::fmt::Debug for TemporalBackend {
@@ -126,7 +106,7 @@ impl Backend for TemporalBackend {
 
     fn outcome(&self, task: TaskId, heartbeats: Heartbeats) -> BoxFuture<'_, Result<Settlement, BackendError>> {
         Box::pin(async move {
-            let end = pin!(self.end(task));
+            let end = pin!(watch::end(&self.0.client, task));
             let watch = pin!(self.0.watch.follow(&self.0.client, task, &heartbeats));
             tokio::select! {
                 biased;
@@ -169,7 +149,7 @@ impl Backend for TemporalBackend {
     }
 
     fn open_tasks<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>> {
-        Box::pin(open::tasks(&self.0.client, session))
+        Box::pin(open::tasks(&self.0.client, &self.0.queue, session))
     }
 
     fn capabilities(&self) -> BackendCapabilities {
@@ -186,7 +166,11 @@ impl Backend for TemporalBackend {
 
 #[cfg(test)]
 mod tests {
-    use async_tool_runtime::{TaskOutcome, ToolCall};
+    use async_tool_runtime::{
+        AsyncToolManager, FunctionTool, TaskOutcome, ToolCall,
+        backend::BackendErrorKind,
+        tool::{BoundCall, Effect, ToolDefinition},
+    };
     use serde_json::json;
     use temporalio_client::tonic::Status;
     use temporalio_common::protos::temporal::api::{
@@ -271,28 +255,47 @@ mod tests {
         }
     }
 
+    /// A manager whose tool `add` runs on the backend.
+    fn manager(backend: TemporalBackend, effect: Effect) -> AsyncToolManager {
+        let add = ToolDefinition::new("add", "Adds.", json!({"type": "object"}));
+        let add = FunctionTool::from_parts(add, |_| Ok(BoundCall::future(|_| std::future::pending()))).effect(effect);
+        AsyncToolManager::builder().tool(add).backend(backend).build().unwrap()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_outage_of_minutes_is_waited_out() {
-        let end = Settlement::new(TaskOutcome::Completed(json!(3)), 1);
-        let told = end.clone();
-        let (backend, calls) = backend(move |rpc, nth| match (rpc, nth) {
-            ("PollActivityExecution", 0..60) => Some(Err(Status::unavailable("down"))),
-            // A long poll without an end.
-            ("PollActivityExecution", 60..62) => Some(Ok(Vec::new())),
-            ("PollActivityExecution", _) => Some(completed(&told)),
-            _ => None,
-        })
-        .await;
-        let begun = tokio::time::Instant::now();
-        let outcome = backend.outcome(TaskId::new(), Heartbeats::ignored()).await.unwrap();
-        assert_eq!(outcome, end);
-        assert!(begun.elapsed() > Duration::from_secs(30), "{:?}", begun.elapsed());
-        assert_eq!(
-            calls
-                .of::<StartActivityExecutionRequest>("StartActivityExecution")
-                .len(),
-            0
-        );
+        for status in [
+            Status::unavailable("down"),
+            Status::unauthenticated("the key has expired"),
+        ] {
+            let end = Settlement::new(TaskOutcome::Completed(json!(3)), 1);
+            let (backend, calls) = backend(move |rpc, nth| match (rpc, nth) {
+                ("PollActivityExecution", 0..30) => Some(Err(status.clone())),
+                // A long poll without an end.
+                ("PollActivityExecution", 30..32) => Some(Ok(Vec::new())),
+                ("PollActivityExecution", _) => Some(completed(&end)),
+                _ => None,
+            })
+            .await;
+            let begun = tokio::time::Instant::now();
+            let task = manager(backend, Effect::Once).submit_task(task()).unwrap();
+            assert_eq!(task.outcome().await.outcome.value(), Some(&json!(3)));
+            assert!(begun.elapsed() > Duration::from_secs(60), "{:?}", begun.elapsed());
+            let started = calls.of::<StartActivityExecutionRequest>("StartActivityExecution");
+            assert_eq!(started.len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_at_the_deadline_ends_a_task_by_its_effect() {
+        for (effect, is_unknown) in [(Effect::Read, false), (Effect::Once, true)] {
+            let is_out = |rpc: &str| rpc.starts_with("Poll") || rpc.starts_with("RequestCancel");
+            let (backend, _) = backend(move |rpc, _| is_out(rpc).then(|| Err(Status::unavailable("down")))).await;
+            let task = task().with_deadline(start::now().after(Duration::from_secs(5)));
+            let task = manager(backend, effect).submit_task(task).unwrap();
+            let outcome = task.outcome().await.outcome.clone();
+            assert_eq!(matches!(outcome, TaskOutcome::Unknown(_)), is_unknown, "{outcome:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     CancellationToken, TaskOutcome, ToolError, ToolErrorKind,
-    backend::{BackendErrorKind, HandBackReason, HandedBack, Heartbeat, Settlement},
+    backend::{HandBackReason, HandedBack, Heartbeat, Settlement},
     manager::Executor,
 };
 use temporalio_client::{ActivityIdentifier, AsyncActivityHandle, Client, errors::AsyncActivityError};
@@ -64,11 +64,12 @@ impl Hands {
         // Whatever ends the wait drops the rest: a task that this worker has lost must not go on here.
         tokio::select! {
             biased;
+            // First: a worker that has gone must count no start.
+            () = self.abandon.cancelled() => {}
             () = work => {}
             () = pulse.beat(assignment.beat()) => {
                 tracing::debug!(target: "async_tool::temporal", task = %assignment.task.task, "the task was aborted, or another worker has it");
             }
-            () = self.abandon.cancelled() => {}
         }
     }
 }
@@ -128,7 +129,7 @@ async fn wait(pause: Duration) -> Duration {
 }
 
 fn may_be_over_soon(error: &AsyncActivityError) -> bool {
-    matches!(error, AsyncActivityError::Rpc(status) if refusal::kind(status) == BackendErrorKind::Unreachable)
+    matches!(error, AsyncActivityError::Rpc(status) if refusal::is_outage(status))
 }
 
 fn is_over(error: &AsyncActivityError) -> bool {
@@ -213,15 +214,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_end_that_nobody_waits_for_is_told_once() {
+    async fn a_worker_that_is_not_admitted_for_a_while_keeps_the_end() {
         for status in [
-            Status::not_found("the attempt is over"),
+            Status::unauthenticated("the key has expired"),
             Status::permission_denied("no"),
         ] {
-            let (pulse, calls) = pulse(move |rpc, _| (rpc == COMPLETE).then(|| Err(status.clone()))).await;
-            settle(&pulse, Settlement::new(TaskOutcome::Completed(json!(1)), 1)).await;
-            assert!(told(&calls).len() <= 2);
+            let (pulse, calls) =
+                pulse(move |rpc, nth| (rpc == COMPLETE && nth < 20).then(|| Err(status.clone()))).await;
+            let end = Settlement::new(TaskOutcome::Completed(json!("done")), 1);
+            settle(&pulse, end.clone()).await;
+            let told = told(&calls);
+            assert_eq!((told.len(), told.last()), (21, Some(&end)));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_nobody_waits_for_is_told_once() {
+        let (pulse, calls) =
+            pulse(|rpc, _| (rpc == COMPLETE).then(|| Err(Status::not_found("the attempt is over")))).await;
+        settle(&pulse, Settlement::new(TaskOutcome::Completed(json!(1)), 1)).await;
+        assert_eq!(told(&calls).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,8 +8,10 @@ use temporalio_client::{ActivityExecutionInfoLike as _, Client, errors::ClientEr
 
 use crate::{refusal, session};
 
-/// Lists the open tasks of a session. The list lags behind: a task of the last second may be missing, or be listed although it has ended.
-pub(crate) async fn tasks(client: &Client, session: &SessionId) -> Result<Vec<TaskId>, BackendError> {
+/// Lists the open tasks of a session on this queue, because other programs of the namespace may have a session of the same name.
+///
+/// The list lags behind: a task of the last second may be missing, or be listed although it has ended.
+pub(crate) async fn tasks(client: &Client, queue: &str, session: &SessionId) -> Result<Vec<TaskId>, BackendError> {
     let mut activities = pin!(client.list_activities(session::open_tasks(session), Default::default()));
     let mut tasks = Vec::new();
     while let Some(activity) = poll_fn(|cx| activities.as_mut().poll_next(cx)).await {
@@ -17,8 +19,10 @@ pub(crate) async fn tasks(client: &Client, session: &SessionId) -> Result<Vec<Ta
             ClientError::Rpc(status) => refusal::of(status, "listing tasks"),
             error => BackendError::unreachable("the list of tasks could not be read").with_source(error),
         })?;
-        // Activities of other programs have other ids.
-        tasks.extend(activity.activity_id().parse::<TaskId>());
+        if activity.task_queue() == queue {
+            // Activities of another kind have other ids.
+            tasks.extend(activity.activity_id().parse::<TaskId>());
+        }
     }
     Ok(tasks)
 }

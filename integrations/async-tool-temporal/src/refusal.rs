@@ -5,13 +5,31 @@ use temporalio_client::tonic::{Code, Status};
 
 /// Error of a backend for a call that failed.
 pub(crate) fn of(status: Status, doing: &str) -> BackendError {
-    let message = format!("Temporal: {doing}: {}", status.message());
+    let message = message(&status, doing);
     match kind(&status) {
         BackendErrorKind::NotFound => BackendError::not_found(message),
         BackendErrorKind::Refused => BackendError::refused(message),
         _ => BackendError::unreachable(message),
     }
     .with_source(status)
+}
+
+/// Error of a call about a task that the server has.
+pub(crate) fn of_taken(status: Status, doing: &str) -> BackendError {
+    match is_outage(&status) {
+        true => BackendError::unreachable(message(&status, doing)).with_source(status),
+        false => of(status, doing),
+    }
+}
+
+fn message(status: &Status, doing: &str) -> String {
+    format!("Temporal: {doing}: {}", status.message())
+}
+
+/// True if a call about a task that the server has may succeed later. This process was admitted before: a key that has expired is replaced.
+pub(crate) fn is_outage(status: &Status) -> bool {
+    let is_shut_out = matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied);
+    is_shut_out || kind(status) == BackendErrorKind::Unreachable
 }
 
 /// Kind of a failed call. Codes that a later call may not meet mean that the server can't be reached.
@@ -70,6 +88,20 @@ mod tests {
             assert_eq!(of(status, "x").kind(), BackendErrorKind::Refused);
         }
         assert_eq!(of(Status::not_found("gone"), "x").kind(), BackendErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_task_that_the_server_has_is_not_given_up_for_an_expired_key() {
+        let kind = |status| of_taken(status, "x").kind();
+        for status in [
+            Status::unauthenticated("expired"),
+            Status::permission_denied("no"),
+            Status::unavailable("down"),
+        ] {
+            assert_eq!(kind(status), BackendErrorKind::Unreachable);
+        }
+        assert_eq!(kind(Status::not_found("gone")), BackendErrorKind::NotFound);
+        assert_eq!(kind(Status::unimplemented("unknown method")), BackendErrorKind::Refused);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Server {
         };
         let options = ConnectionOptions::new(address.url()?)
             .connect_timeout(CONNECT_TIMEOUT)
-            .maybe_api_key(address.api_key.clone())
+            .maybe_api_key(address.key()?)
             .maybe_tls_options(address.tls())
             .build();
         let connection = Connection::connect(options)
@@ -138,13 +138,38 @@ impl Address {
         } else {
             format!("{scheme}://{}", self.url)
         };
-        Url::parse(&text).map_err(|error| {
+        let url = Url::parse(&text).map_err(|error| {
             let message = format!(
                 "`{}` is not an address of a Temporal server; an address looks like `http://127.0.0.1:7233`",
-                self.url
+                self.shown()
             );
             TemporalError::new(TemporalErrorKind::Setting, message).with_source(error)
-        })
+        })?;
+        if url.username().is_empty() && url.password().is_none() {
+            return Ok(url);
+        }
+        let message = format!(
+            "the address of {} has a user in it; Temporal wants an API key or a client certificate",
+            self.shown()
+        );
+        Err(TemporalError::new(TemporalErrorKind::Setting, message))
+    }
+
+    /// The address, without a user and a password.
+    fn shown(&self) -> &str {
+        self.url.rsplit_once('@').map_or(&*self.url, |(_, host)| host)
+    }
+
+    /// The API key. The SDK would send none in place of one that no header can carry.
+    fn key(&self) -> Result<Option<String>, TemporalError> {
+        let is_sent = |key: &String| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        match &self.api_key {
+            Some(key) if !is_sent(key) => Err(TemporalError::new(
+                TemporalErrorKind::Setting,
+                "the API key is empty, or has a character that no key has, such as a line break at its end",
+            )),
+            key => Ok(key.clone()),
+        }
     }
 
     fn tls(&self) -> Option<TlsOptions> {
@@ -172,7 +197,11 @@ impl Address {
             ClientConnectError::SystemInfoCallError(status) => kind_of(status),
             _ => TemporalErrorKind::Setting,
         };
-        TemporalError::new(kind, format!("no connection to the Temporal server at {}", self.url)).with_source(error)
+        TemporalError::new(
+            kind,
+            format!("no connection to the Temporal server at {}", self.shown()),
+        )
+        .with_source(error)
     }
 }
 
@@ -198,7 +227,9 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut server = f.debug_struct("Server");
         match &self.0 {
-            Place::Address(address) => server.field("url", &address.url).field("namespace", &address.namespace),
+            Place::Address(address) => server
+                .field("url", &address.shown())
+                .field("namespace", &address.namespace),
             Place::Client(client) => server.field("namespace", &client.namespace()),
         };
         server.finish_non_exhaustive()
@@ -283,5 +314,35 @@ fn kind_of(status: &Status) -> TemporalErrorKind {
     match refusal::kind(status) {
         BackendErrorKind::Unreachable => TemporalErrorKind::Unreachable,
         _ => TemporalErrorKind::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_no_header_carries_is_told_and_not_shown() {
+        for key in ["secret\n", "sec\0ret", "", "sécret"] {
+            let server = Server::new("https://127.0.0.1:1").api_key(key);
+            let error = server.client().await.map(drop).unwrap_err();
+            assert_eq!(error.kind(), TemporalErrorKind::Setting, "{key:?}: {error}");
+            assert!(!error.to_string().contains("ret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_in_an_address_is_not_shown() {
+        for url in [
+            "http://ann:secret@127.0.0.1:1",
+            "ann:secret@127.0.0.1:1",
+            "http://ann:secret@ x",
+        ] {
+            let server = Server::new(url);
+            let error = server.client().await.map(drop).unwrap_err();
+            for shown in [error.to_string(), format!("{error:?}"), format!("{server:?}")] {
+                assert!(!shown.contains("secret"), "{shown}");
+            }
+        }
     }
 }

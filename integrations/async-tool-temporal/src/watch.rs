@@ -6,7 +6,10 @@ use async_tool_runtime::{
     TaskId,
     backend::{BackendError, BackendErrorKind, Heartbeat, Heartbeats, Settlement},
 };
-use temporalio_client::{Client, NamespacedClient as _, grpc::WorkflowService as _, tonic::IntoRequest as _};
+use temporalio_client::{
+    Client, NamespacedClient as _, RetryOptions, grpc::WorkflowService as _, request_extensions::RetryConfigForCall,
+    tonic::IntoRequest as _,
+};
 use temporalio_common::{
     data_converters::{ActivitySerializationContext, SerializationContextData},
     payload_visitor::decode_payloads,
@@ -22,7 +25,7 @@ use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{ending, refusal};
 
-/// Most tasks that are watched at once, so that a server has calls left for their ends. The others are not watched meanwhile.
+/// Most tasks that are watched at once, so that a server has calls left for their ends. More than these are watched in turns.
 const WATCHED: usize = 200;
 
 /// Age from which a task is watched. The end of a short task needs no news before it.
@@ -39,9 +42,13 @@ pub(crate) async fn end(client: &Client, task: TaskId) -> Result<Settlement, Bac
             activity_id: task.to_string(),
             run_id: String::new(),
         };
-        let answer = client.clone().poll_activity_execution(request.into_request()).await;
+        let mut request = request.into_request();
+        // The manager repeats it, and decides by the outage what a deadline means.
+        let once = RetryConfigForCall(RetryOptions::no_retries());
+        request.extensions_mut().insert(once);
+        let answer = client.clone().poll_activity_execution(request).await;
         let answer = answer
-            .map_err(|status| refusal::of(status, "waiting for a task"))?
+            .map_err(|status| refusal::of_taken(status, "waiting for a task"))?
             .into_inner();
         // Without an outcome, the long poll has come to its end, and the task goes on.
         if let Some(value) = answer.outcome.and_then(|outcome| outcome.value) {
@@ -86,11 +93,16 @@ impl Watch {
     /// Passes on what a task's worker says, until it is dropped.
     pub(crate) async fn follow(&self, client: &Client, task: TaskId, heartbeats: &Heartbeats) -> Infallible {
         sleep(FIRST).await;
-        let _place = self.0.acquire().await;
         let mut position = Position::default();
         let mut told = None;
         loop {
-            match describe(client, task, &position).await {
+            let _place = self.0.acquire().await;
+            // While others wait for the place, a long poll would hold them up.
+            let since = match self.0.available_permits() {
+                0 => &Position::default(),
+                _ => &position,
+            };
+            match describe(client, task, since).await {
                 Ok(described) => {
                     position.go_on(&described);
                     let said = heartbeat(client, &described).await;
@@ -100,11 +112,13 @@ impl Watch {
                     }
                 }
                 // The end of the task says so, too.
-                Err(error) if error.kind() != BackendErrorKind::Unreachable => std::future::pending().await,
+                Err(error) if error.kind() != BackendErrorKind::Unreachable => break,
                 Err(_) => {}
             }
+            // The place is kept meanwhile, which limits the calls of all tasks together.
             sleep(PACE).await;
         }
+        std::future::pending().await
     }
 }
 
@@ -141,7 +155,7 @@ async fn describe(
     };
     let answer = client.clone().describe_activity_execution(request.into_request()).await;
     Ok(answer
-        .map_err(|status| refusal::of(status, "watching a task"))?
+        .map_err(|status| refusal::of_taken(status, "watching a task"))?
         .into_inner())
 }
 
@@ -161,4 +175,46 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> BackendE
 
 fn context() -> SerializationContextData {
     SerializationContextData::Activity(ActivitySerializationContext::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use temporalio_common::protos::temporal::api::{activity::v1::ActivityExecutionInfo, common::v1::Payload};
+
+    use super::*;
+    use crate::fake::{self, answer};
+
+    #[tokio::test(start_paused = true)]
+    async fn all_tasks_are_watched_in_turns_if_there_are_more_than_places() {
+        let beats = Payload {
+            metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+            data: serde_json::to_vec(&Heartbeat::new(1)).unwrap(),
+            ..Default::default()
+        };
+        let described = DescribeActivityExecutionResponse {
+            info: Some(ActivityExecutionInfo {
+                heartbeat_details: Some(Payloads { payloads: vec![beats] }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let (client, calls) =
+            fake::client(move |rpc, _| (rpc == "DescribeActivityExecution").then(|| answer(described.clone()))).await;
+        let (watch, told) = (Arc::new(Watch::new()), Arc::new(Mutex::new(0)));
+        for _ in 0..3 * WATCHED {
+            let (client, watch, told) = (client.clone(), Arc::clone(&watch), Arc::clone(&told));
+            tokio::spawn(async move {
+                let heartbeats = Heartbeats::new(move |_| *told.lock().unwrap() += 1);
+                watch.follow(&client, TaskId::new(), &heartbeats).await
+            });
+        }
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(*told.lock().unwrap(), 3 * WATCHED);
+        let looks = calls
+            .of::<DescribeActivityExecutionRequest>("DescribeActivityExecution")
+            .len();
+        assert!(looks <= 11 * WATCHED, "{looks} looks in ten seconds");
+    }
 }
