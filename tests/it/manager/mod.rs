@@ -9,6 +9,7 @@ mod panic;
 mod runtime;
 mod shutdown;
 mod slots;
+mod snapshot;
 mod steering;
 mod submission;
 mod timeout;
