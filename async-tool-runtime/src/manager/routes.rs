@@ -186,6 +186,8 @@ impl Inner {
     pub(super) fn deferred(&self, cell: &Arc<TaskCell>) {
         for call in cell.served() {
             self.tell_deferred(&call, cell);
+            // The session's own event comes from its entry.
+            self.publish(|| TaskEvent::Waits(call.snapshot()));
         }
         self.stir();
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 
-use super::{AsyncTaskResult, TaskStatus, WaitsFor};
+use super::{AsyncTaskResult, TaskAttempt, TaskStatus, WaitsFor};
 use crate::{
     broadcast::{BroadcastStream, Received, next},
     clock::Timestamp,
@@ -60,6 +60,8 @@ pub struct TaskSnapshot {
     pub session: SessionId,
     /// Name of the tool.
     pub tool: Arc<str>,
+    /// Time of this state.
+    pub at: Timestamp,
     /// Status of the task.
     pub status: TaskStatus,
     /// Time of acceptance.
@@ -68,6 +70,10 @@ pub struct TaskSnapshot {
     pub started: Option<Timestamp>,
     /// Number of times the tool was started, in this process and before.
     pub attempts: u32,
+    /// Latest attempts in this process, in their order: at most 16 that failed, and the one that runs or returned a value. Empty before the
+    /// first. Of attempts on a worker of a [backend](crate::backend), only the number is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latest_attempts: Vec<TaskAttempt>,
     /// Latest progress report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<ProgressReport>,
@@ -148,8 +154,8 @@ pub enum TaskEvent {
     Progressed(TaskSnapshot),
     /// A task asks for an answer or for consent; `request` has the question. If it is `None`, the question is closed.
     InputRequired(TaskSnapshot),
-    /// A task began or ended a wait: for its rate, its next attempt, a resource, or another task; `waits_for` has it. At most ten
-    /// times a second for each task. The wait for its first slot is in [`Accepted`](Self::Accepted).
+    /// A task began or ended a wait: for its rate, its next attempt, a resource, another task, or its completion from outside; `waits_for`
+    /// has it. At most ten times a second for each task. The wait for its first slot is in [`Accepted`](Self::Accepted).
     Waits(TaskSnapshot),
     /// A task ended.
     Settled(Arc<AsyncTaskResult>),

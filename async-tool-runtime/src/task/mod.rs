@@ -33,6 +33,7 @@
 //! Absent on purpose: the code that runs tasks (`manager/`), and the code that passes results to a model (`agent/`).
 
 mod ack;
+mod attempt;
 mod event;
 mod future_argument;
 mod named;
@@ -54,6 +55,7 @@ pub use crate::{
     session::SessionId,
 };
 pub use ack::{AckWording, TaskAck};
+pub use attempt::TaskAttempt;
 pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};
 pub use named::NamedTask;

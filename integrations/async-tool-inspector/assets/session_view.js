@@ -102,7 +102,8 @@ export class SessionView {
     say(this.problem, problem);
     say(this.questions, row.questions > 0 ? plural(row.questions, "question") : "No questions");
     this.questions.classList.toggle("asks", row.questions > 0);
-    const canAct = row.can_act && row.source === "agent";
+    // An act resumes a session of a registry whose agent has left.
+    const canAct = row.can_act && row.source !== "tasks";
     this.composer.hidden = !canAct;
     this.menu.hidden = !canAct;
     this.timeline.changed();

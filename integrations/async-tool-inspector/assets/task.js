@@ -7,7 +7,7 @@ import { LOOKS, inWords, kindOf } from "./phase.js";
 import { questionView } from "./question.js";
 import { deliveryWords, progressWords } from "./task_words.js";
 import { valueView, textView } from "./value.js";
-import { duration, timeOfDay } from "./words.js";
+import { clip, duration, timeOfDay } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
@@ -229,7 +229,7 @@ export class TaskPanel {
     // A task that retries for hours has thousands.
     const shown = items.length > 60 ? [...items.slice(0, 20), h("li", { class: "hint" }, `… ${items.length - 50} more …`), ...items.slice(-30)] : items;
     const tried = attempts.length > 1 ? h("ol", { class: "attempts" }, ...attempts.slice(-30).map((/** @type {any} */ attempt) =>
-      h("li", { value: attempt.attempt }, `${attempt.end ?? "running"}${attempt.to ? ` after ${duration(attempt.to - attempt.from)}` : ""}`))) : null;
+      h("li", { value: attempt.attempt }, attemptWords(attempt), attempt.error && h("span", { class: "reason" }, clip(String(attempt.error.message), 1_000))))) : null;
     return h("div", {}, h("ul", { class: "phases" }, ...shown), tried && h("h4", {}, `Attempts: ${attempts.length}`), tried);
   }
 
@@ -293,6 +293,12 @@ export class TaskPanel {
     ];
     return [h("h3", {}, "Facts"), h("dl", { class: "facts" }, ...entries.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
   }
+}
+
+/** @param {{from: number, to?: number, end?: string, error?: {kind: string}}} attempt */
+function attemptWords({ from, to, end = "running", error }) {
+  const word = error ? error.kind.replaceAll("_", " ") : end;
+  return `${word}${to ? ` after ${duration(to - from)}` : ""}${error ? ": " : ""}`;
 }
 
 /**

@@ -129,6 +129,11 @@ export const watching = {
     await openTask(page, weigh);
     const phases = page.getByRole("region", { name: new RegExp(`^${weigh} `) }).locator(".phases");
     await phases.getByText(/next attempt/).nth(1).waitFor();
+    const attempts = page.getByRole("region", { name: new RegExp(`^${weigh} `) }).locator(".attempts li");
+    const tried = await attempts.allTextContents();
+    assert.equal(tried.length, 3);
+    for (const reason of tried.slice(0, 2)) assert.match(reason, /^unavailable after .+: the scales don't answer$/);
+    assert.match(tried[2], /^completed after/);
     assert.deepEqual(page.faults, []);
   },
 

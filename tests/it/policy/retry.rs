@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskOutcome, ToolError, ToolErrorKind, policy::RetryPolicy,
-    testing::Gates, tool::IdempotencyKey,
+    AsyncToolManager, Effect, FunctionTool, TaskEvent, TaskHandle, TaskOutcome, ToolError, ToolErrorKind,
+    policy::{Dedupe, RetryPolicy},
+    task::Timestamp,
+    testing::Gates,
+    tool::IdempotencyKey,
 };
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::stand::{
@@ -53,6 +56,62 @@ async fn attempts_count_up_and_have_the_same_key() {
     assert!(attempts.iter().all(|(_, key)| *key == attempts[0].1));
     assert_eq!(manager.stats().retries, 2);
     is_at_rest(&manager, "after retries").await;
+}
+
+/// Numbers, times in milliseconds since the acceptance, and errors of a task's attempts.
+fn shown(task: &TaskHandle) -> Vec<(u32, u128, Option<u128>, Option<ToolErrorKind>)> {
+    let snapshot = task.snapshot();
+    let since = |time: Timestamp| time.since(snapshot.accepted).as_millis();
+    let attempts = snapshot.latest_attempts.iter().map(|attempt| {
+        let error = attempt.error.as_ref().map(ToolError::kind);
+        (attempt.number, since(attempt.started), attempt.ended.map(since), error)
+    });
+    attempts.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_attempts_are_seen_with_their_errors_while_a_task_goes_on_and_after_its_end() {
+    let slow = tool("slow", |cx| async move {
+        sleep(secs(10)).await;
+        match cx.attempt() {
+            1 | 2 => Err(unavailable().with_retry_after(secs(5))),
+            _ => Ok(json!("there")),
+        }
+    });
+    // Both calls share one run.
+    let slow = slow.effect(Effect::Read).dedupe(Dedupe::Share);
+    let slow = slow.retry(RetryPolicy::new(3).with_backoff(secs(1), secs(1)));
+    let manager = AsyncToolManager::builder().tool(slow).build().unwrap();
+    let mut events = manager.events();
+    let (begin, tasks) = (Instant::now(), [start(&manager, "slow"), start(&manager, "slow")]);
+    let unavailable = Some(ToolErrorKind::Unavailable);
+    let (first, second) = (
+        (1, 0, Some(10_000), unavailable),
+        (2, 15_000, Some(25_000), unavailable),
+    );
+    for (time, expected) in [
+        (5, vec![(1, 0, None, None)]),
+        (12, vec![first]),
+        (20, vec![first, (2, 15_000, None, None)]),
+        (27, vec![first, second]),
+        (35, vec![first, second, (3, 30_000, None, None)]),
+        (45, vec![first, second, (3, 30_000, Some(40_000), None)]),
+    ] {
+        sleep_until(begin + secs(time)).await;
+        for task in &tasks {
+            assert_eq!(shown(task), expected, "after {time} s");
+        }
+    }
+    // A reader of the events sees them too.
+    let mut seen = 0;
+    loop {
+        match events.next().await.unwrap() {
+            TaskEvent::Waits(task) => seen = seen.max(task.latest_attempts.len()),
+            TaskEvent::Settled(_) => break,
+            _ => {}
+        }
+    }
+    assert!(seen >= 2, "{seen}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,9 +135,22 @@ async fn people_and_the_outside() {
         |_, cx| async move { Ok(cx.defer_within::<Value>(secs(60)).await) },
     );
     let manager = manager([fire, ask, order]);
+    let mut events = manager.events();
     let tasks = ["fire", "ask", "order"].map(|tool| start(&manager, tool));
     idle().await;
     let until = Some(later(&tasks[2], secs(60)));
+    // A reader of the events learns it too.
+    let told = async {
+        loop {
+            if let Some(TaskEvent::Waits(seen)) = events.next().await
+                && seen.task == tasks[2].id()
+            {
+                break seen.waits_for;
+            }
+        }
+    };
+    let told = tokio::time::timeout(secs(1), told).await.expect("it is told");
+    assert_eq!(told, Some(WaitsFor::Outside { until }));
     let expected = [WaitsFor::Consent, WaitsFor::Input, WaitsFor::Outside { until }];
     assert_eq!(tasks.each_ref().map(waits), expected.map(Some));
 }

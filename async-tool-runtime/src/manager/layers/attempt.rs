@@ -134,11 +134,17 @@ impl Attempt {
             error = time_is_up(cell, timeout, deadline) => Event::TimeIsUp(error),
             () = cell.cancellation().cancelled() => Event::ToldToStop,
         };
-        match event {
+        let result = match event {
             Event::Ended(End::Returned(result)) => stopped(result, cell),
             // Boxed to keep the future small, since few tasks need it.
             event => Box::pin(self.wind_up(event, work, cell, &cx, deadline)).await,
+        };
+        if let Err(error) = &result
+            && let Some(host) = cell.manager()
+        {
+            cell.fail_attempt(error, host.now());
         }
+        result
     }
 
     /// Ends a function that has not returned.

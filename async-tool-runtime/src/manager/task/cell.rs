@@ -13,6 +13,7 @@
 mod abandoned;
 mod admission;
 mod agent;
+mod attempts;
 mod checkpoint;
 mod deferral;
 mod future;
@@ -36,6 +37,7 @@ use tracing::Span;
 
 use admission::Admission;
 pub(crate) use admission::Holding;
+use attempts::{Attempts, FailedAttempts};
 use future::Polling;
 use progress::Reported;
 pub(crate) use progress::Reporting;
@@ -99,14 +101,6 @@ enum Phase {
     Settled(Arc<AsyncTaskResult>),
 }
 
-#[derive(Default)]
-struct Attempts {
-    /// Start of the first attempt.
-    started: Option<Timestamp>,
-    /// Attempts in this process.
-    count: u32,
-}
-
 /// Progress of a function that was told to stop.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Stopping {
@@ -147,6 +141,7 @@ struct Extras {
     /// True if the task stops because the agent of its session is gone.
     is_abandoned: bool,
     messages: VecDeque<String>,
+    failed: FailedAttempts,
     /// Span that records the outcome of the task.
     span: Option<Span>,
     /// `traceparent` of that span.
@@ -283,10 +278,13 @@ impl TaskCell {
             parent: self.spec.parent,
             session: self.spec.session.clone(),
             tool: self.spec.call.name.clone(),
+            // Read first: what is seen afterwards holds at least until then.
+            at: self.manager().map_or(self.accepted, |manager| manager.now()),
             status: self.status(),
             accepted: self.accepted,
             started: self.started(),
             attempts: self.all_attempts(),
+            latest_attempts: self.latest_attempts(),
             progress: self.progress(),
             waits_for: self.waits_for(),
             request: self.request(),
@@ -339,47 +337,6 @@ impl TaskCell {
 
     pub(crate) fn cancel_reason(&self) -> Option<Arc<str>> {
         self.state().extras.as_ref()?.cancel_reason.clone()
-    }
-
-    /// Counts an attempt that begins now. Returns true for the first attempt, and the number of this one.
-    pub(crate) fn begin(&self, now: Timestamp) -> (bool, u32) {
-        let mut state = self.state();
-        let is_first = state.attempts.started.is_none();
-        state.attempts.started.get_or_insert(now);
-        state.attempts.count = state.attempts.count.saturating_add(1);
-        if state.stopping == Stopping::Partial {
-            state.stopping = Stopping::No;
-        }
-        (is_first, self.with_earlier(state.attempts.count))
-    }
-
-    /// Adds the attempts of earlier processes; saturates, because a host or a backend may name any number.
-    fn with_earlier(&self, attempts: u32) -> u32 {
-        (self.spec.attempt.max(1) - 1).saturating_add(attempts)
-    }
-
-    /// Start of the first attempt.
-    pub(crate) fn started(&self) -> Option<Timestamp> {
-        self.state().attempts.started
-    }
-
-    pub(crate) fn attempts(&self) -> u32 {
-        self.state().attempts.count
-    }
-
-    /// Attempts in all processes, with those of a shared run; 0 before the first.
-    fn all_attempts(self: &Arc<Self>) -> u32 {
-        let own = self.attempts();
-        let shared = self.shared_run().map_or(0, |run| run.attempts());
-        match own.max(shared) {
-            0 => 0,
-            attempts => self.with_earlier(attempts),
-        }
-    }
-
-    /// Sets the number of attempts that a worker made.
-    pub(crate) fn set_attempts(&self, attempts: u32) {
-        self.state().attempts.count = attempts;
     }
 
     /// True while the function tidies up after it was told to stop.
@@ -654,26 +611,5 @@ impl State {
 
     fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{session::SessionId, tool::ToolCall};
-
-    #[test]
-    fn attempts_beyond_all_numbers_are_as_many_as_can_be_said() {
-        let mut spec = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "tool", json!({})));
-        spec.attempt = u32::MAX;
-        let cell = TaskCell::new(spec, Timestamp::default(), None, Weak::new());
-        assert_eq!(cell.begin(Timestamp::default()), (true, u32::MAX));
-        assert_eq!(cell.begin(Timestamp::default()), (false, u32::MAX));
-        cell.set_attempts(u32::MAX);
-        cell.begin(Timestamp::default());
-        let settled = cell.settle(TaskOutcome::Completed(json!(1)), Timestamp::default());
-        assert_eq!(settled.unwrap().attempts, u32::MAX);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_tool_runtime::{
     AsyncTaskResult, TaskHandle, TaskId, TaskOutcome, TaskStatus, Tool,
     journal::{Entry, Seq},
+    task::TaskAttempt,
     tool::{InputRequest, ToolOptions},
 };
 use serde_json::{Map, Value, json};
@@ -77,7 +78,13 @@ pub(super) async fn detail(app: &App, lease: &Lease, id: TaskId) -> Result<Value
             .and_then(|handle| handle.spec().deadline)
             .map(|deadline| json!(deadline)),
     );
-    set("attempts", Some(attempts(&task)));
+    let tried = handle.as_ref().map(|handle| handle.snapshot().latest_attempts);
+    let tried = tried.filter(|tried| !tried.is_empty());
+    let hides_errors = hides || redaction::has_secrets(tool.as_deref());
+    set(
+        "attempts",
+        Some(attempts(&task, tried.as_deref().unwrap_or(task.tried()), hides_errors)),
+    );
     let result = match read(lease, task.seqs.1).await? {
         Some(Entry::Settled { result }) => Some((result, false)),
         _ => handle
@@ -202,8 +209,8 @@ fn outcome(result: &AsyncTaskResult, is_secret: bool) -> Value {
     }
 }
 
-/// Attempts of a task, from its phases.
-fn attempts(task: &Task) -> Value {
+/// Attempts of a task: from its phases, and those that are known exactly. `hides` leaves out the texts of errors.
+fn attempts(task: &Task, tried: &[TaskAttempt], hides: bool) -> Value {
     let mut attempts: BTreeMap<u32, Value> = BTreeMap::new();
     let phases = task.phases();
     for (place, phase) in phases.iter().enumerate() {
@@ -220,6 +227,23 @@ fn attempts(task: &Task) -> Value {
             .or_insert_with(|| json!({"attempt": attempt, "from": phase.from()}));
         entry["to"] = json!(phase.to());
         entry["end"] = json!(end);
+    }
+    let last = tried.last().map(|last| last.number);
+    for attempt in tried {
+        let entry = attempts
+            .entry(attempt.number)
+            .or_insert_with(|| json!({"attempt": attempt.number, "end": "running"}));
+        entry["from"] = json!(attempt.started);
+        if attempt.ended.is_some() {
+            entry["to"] = json!(attempt.ended);
+        }
+        if Some(attempt.number) != last {
+            entry["end"] = json!("retried");
+        }
+        if let Some(error) = &attempt.error {
+            let message = if hides { redacted() } else { json!(error.message()) };
+            entry["error"] = json!({"kind": error.kind().as_str(), "message": message});
+        }
     }
     attempts.into_values().collect()
 }

@@ -110,7 +110,7 @@ pub(crate) struct SessionBook {
     marks: Vec<Mark>,
     groups: BTreeMap<Arc<str>, Vec<TaskNo>>,
     /// States of tasks that the journal has not told yet.
-    early: HashMap<TaskId, Vec<(Timestamp, TaskSnapshot)>>,
+    early: HashMap<TaskId, Vec<TaskSnapshot>>,
     live: Option<Live>,
     pub(crate) error: Option<String>,
     /// Owner of the session, if it is another process.
@@ -197,17 +197,8 @@ impl SessionBook {
                 });
             }
             Entry::Accepted { .. } => self.accepted(seq, entry),
-            Entry::Resubmitted { task, attempt, .. } => self.with(*task, |task| {
-                task.attempts = attempt.saturating_sub(1);
-                task.started = None;
-                task.change(at, What::Waits(WaitsFor::Slot));
-            }),
-            Entry::Deferred { task, until, .. } => self.with(*task, |task| {
-                task.deferred = true;
-                task.status = "running";
-                task.waits_for = Some(WaitsFor::Outside { until: *until });
-                task.change(at, What::Waits(WaitsFor::Outside { until: *until }));
-            }),
+            Entry::Resubmitted { task, attempt, .. } => self.with(*task, |task| task.submit_again(*attempt, at)),
+            Entry::Deferred { task, until, .. } => self.with(*task, |task| task.defer(*until, at)),
             Entry::Asked { task, request, .. } => self.asked(*task, request.as_ref(), seq, at),
             Entry::Checkpointed { task, .. } => self.with(*task, |task| task.checkpoint = Some(seq)),
             Entry::TurnEnded {
@@ -323,7 +314,7 @@ impl SessionBook {
 
     /// Adds the state of a task of the session, or of a task below one.
     /// `is_secret` says that its tool has secrets.
-    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp, is_secret: bool) {
+    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, is_secret: bool) {
         // The journal of another session says what it may show. A task below one with secrets may have been given them.
         let above = snapshot.parent.and_then(|parent| self.tasks.get(&parent));
         let is_below_secret = above.is_some_and(|above| above.is_secret || above.is_foreign);
@@ -331,7 +322,7 @@ impl SessionBook {
         let hides = self.redacts || is_foreign;
         if let Some(task) = self.tasks.get_mut(&snapshot.task) {
             task.is_secret |= is_secret;
-            task.observe(snapshot, at, hides);
+            task.observe(snapshot, hides);
             self.dirty.tasks.insert(snapshot.task);
             self.dirty.row = true;
             return;
@@ -341,7 +332,7 @@ impl SessionBook {
         if is_told_by_the_journal {
             let early = self.early.entry(snapshot.task).or_default();
             if early.len() < 64 {
-                early.push((at, snapshot.clone()));
+                early.push(snapshot.clone());
             }
             return;
         }
@@ -358,7 +349,7 @@ impl SessionBook {
         if hides {
             task.arguments = super::task::HIDDEN.to_owned();
         }
-        task.observe(snapshot, at, hides);
+        task.observe(snapshot, hides);
         self.dirty.tasks.insert(snapshot.task);
         self.dirty.row = true;
         self.tasks.insert(snapshot.task, task);
@@ -460,8 +451,8 @@ impl SessionBook {
         };
         task.change(*at, what);
         // Its manager may have told of it before the journal was read.
-        for (at, snapshot) in self.early.remove(id).unwrap_or_default() {
-            task.observe(&snapshot, at, self.redacts);
+        for snapshot in self.early.remove(id).unwrap_or_default() {
+            task.observe(&snapshot, self.redacts);
         }
         self.numbers.insert(*number, *id);
         self.tasks.insert(*id, task);

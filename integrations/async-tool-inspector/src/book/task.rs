@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_tool_runtime::{
     AsyncTaskResult, SessionId, TaskId, TaskNo, TaskOutcome, TaskStatus,
     journal::Seq,
-    task::{TaskSnapshot, Timestamp, TurnNo, WaitsFor},
+    task::{TaskAttempt, TaskSnapshot, Timestamp, TurnNo, WaitsFor},
     tool::{DeliveryPolicy, InputRequest, ProgressReport},
 };
 use serde::Serialize;
@@ -50,6 +50,8 @@ pub(crate) struct Task {
     pub(crate) status: &'static str,
     pub(crate) attempts: u32,
     changes: Vec<Change>,
+    /// Latest attempts, as its manager has told of them.
+    tried: Vec<TaskAttempt>,
     pub(crate) awaits: Vec<TaskNo>,
     pub(crate) waits_for: Option<WaitsFor>,
     pub(crate) progress: Option<ProgressReport>,
@@ -88,6 +90,7 @@ impl Task {
             status: TaskStatus::Queued.as_str(),
             attempts: 0,
             changes: Vec::new(),
+            tried: Vec::new(),
             awaits: Vec::new(),
             waits_for: None,
             progress: None,
@@ -120,6 +123,10 @@ impl Task {
         {
             return;
         }
+        if let Some(next) = self.changes.get_mut(place).filter(|next| next.what == what) {
+            next.at = at;
+            return;
+        }
         self.changes.insert(place, Change { at, what });
         let (first, last) = CHANGES;
         if self.changes.len() > first + last {
@@ -145,44 +152,99 @@ impl Task {
         self.arguments = preview(arguments);
     }
 
-    /// Notes that the function has run since the last change: no event tells that a task that waited for a slot has one again.
-    fn ran_meanwhile(&mut self, attempts: u32) {
-        let known = self.changes.iter().filter_map(|change| match change.what {
-            What::Runs(attempt) => Some(attempt),
-            _ => None,
-        });
-        if attempts <= known.max().unwrap_or(0) {
-            return;
+    /// Leaves the task to be completed from outside. A state that was seen later is older: its news was on the way.
+    pub(crate) fn defer(&mut self, until: Option<Timestamp>, at: Timestamp) {
+        let wait = WaitsFor::Outside { until };
+        self.deferred = true;
+        self.status = TaskStatus::Running.as_str();
+        self.waits_for = Some(wait.clone());
+        self.changes.retain(|change| change.at < at);
+        self.change(at, What::Waits(wait));
+    }
+
+    /// Submits the task again after a restart.
+    pub(crate) fn submit_again(&mut self, attempt: u32, at: Timestamp) {
+        self.attempts = attempt.saturating_sub(1);
+        self.started = None;
+        self.deferred = false;
+        self.tried.clear();
+        self.change(at, What::Waits(WaitsFor::Slot));
+    }
+
+    /// True if a state is older than the latest one: threads tell of their tasks in any order, and a journal may be read first.
+    fn is_behind(&self, snapshot: &TaskSnapshot) -> bool {
+        if self.deferred || snapshot.deferred {
+            return !snapshot.deferred;
         }
-        if let Some(last) = self
-            .changes
-            .last_mut()
-            .filter(|last| last.what == What::Waits(WaitsFor::Slot))
-        {
-            last.what = What::Runs(attempts);
+        let place = |last: &TaskAttempt| (last.number, last.ended.is_some());
+        match (snapshot.latest_attempts.last(), self.tried.last()) {
+            (Some(shown), Some(known)) => place(shown) < place(known),
+            _ => false,
         }
     }
 
-    /// State of an open task, as its manager has it now.
-    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, at: Timestamp, hides: bool) {
-        if self.settled.is_some() || snapshot.status.is_terminal() {
-            // Late news of a task that has ended: only its phases are of interest.
-            if snapshot.status == TaskStatus::Running && self.started.is_some() {
-                self.change(at, What::Runs(snapshot.attempts.max(1)));
+    /// Notes when the function was started, and when an attempt was followed by a pause. No event tells that a task that waited for a slot
+    /// has one again.
+    fn note_attempts(&mut self, snapshot: &TaskSnapshot) {
+        let latest = &snapshot.latest_attempts;
+        for (place, attempt) in latest.iter().enumerate() {
+            if self.tried.contains(attempt) {
+                continue;
             }
+            self.change(attempt.started, What::Runs(attempt.number));
+            let next = match latest.get(place + 1) {
+                Some(next) => Some(next.started),
+                None if self.settled.is_none() => match snapshot.waits_for {
+                    Some(WaitsFor::Retry { at }) => Some(at),
+                    _ => None,
+                },
+                None => None,
+            };
+            if let (Some(ended), Some(next)) = (attempt.ended, next) {
+                self.change(ended, What::Waits(WaitsFor::Retry { at: next }));
+            }
+        }
+        self.tried.clone_from(latest);
+    }
+
+    /// State of an open task, as its manager has it now, or of one that has ended meanwhile: then only its phases are of interest.
+    pub(crate) fn observe(&mut self, snapshot: &TaskSnapshot, hides: bool) {
+        self.started = self.started.or(snapshot.started);
+        self.attempts = self.attempts.max(snapshot.attempts);
+        if self.is_behind(snapshot) {
             return;
         }
-        if self.deferred && !snapshot.deferred {
-            // The journal knows more: the snapshot is older than the deferral.
-            self.started = self.started.or(snapshot.started);
-            self.attempts = self.attempts.max(snapshot.attempts);
+        self.note_attempts(snapshot);
+        if snapshot.status.is_terminal() {
+            return;
+        }
+        let last = snapshot.latest_attempts.last();
+        let what = match (&snapshot.waits_for, snapshot.status) {
+            (Some(wait), _) => Some(What::Waits(wait.clone())),
+            (None, TaskStatus::Queued) => match self.doing() {
+                Some(What::Depends(_)) => return,
+                _ => Some(What::Waits(WaitsFor::Slot)),
+            },
+            (None, TaskStatus::InputRequired) => Some(What::Waits(WaitsFor::Input)),
+            // Between two attempts.
+            (None, _) if last.is_some_and(|last| last.ended.is_some()) => None,
+            (None, _) => Some(What::Runs(snapshot.attempts.max(1))),
+        };
+        // Within one millisecond, a wait before the start is before it.
+        let at = match (snapshot.started, self.started) {
+            (None, Some(started)) => snapshot
+                .at
+                .min(Timestamp::from_millis(started.as_millis().saturating_sub(1))),
+            _ => snapshot.at,
+        };
+        if let Some(what) = what {
+            self.change(at, what);
+        }
+        if self.settled.is_some() {
             return;
         }
         let hides = hides || self.is_secret;
-        self.ran_meanwhile(snapshot.attempts);
         self.status = snapshot.status.as_str();
-        self.started = self.started.or(snapshot.started);
-        self.attempts = self.attempts.max(snapshot.attempts);
         self.deferred |= snapshot.deferred;
         self.waits_for.clone_from(&snapshot.waits_for);
         self.progress = snapshot.progress.clone().map(|mut progress| {
@@ -197,16 +259,6 @@ impl Task {
             (None, TaskStatus::InputRequired) => {}
             (None, _) => self.asks = None,
         }
-        let what = match (&snapshot.waits_for, snapshot.status) {
-            (Some(wait), _) => What::Waits(wait.clone()),
-            (None, TaskStatus::Queued) => match self.doing() {
-                Some(What::Depends(_)) => return,
-                _ => What::Waits(WaitsFor::Slot),
-            },
-            (None, TaskStatus::InputRequired) => What::Waits(WaitsFor::Input),
-            (None, _) => What::Runs(snapshot.attempts.max(1)),
-        };
-        self.change(at, what);
     }
 
     /// Notes a question.
@@ -222,7 +274,6 @@ impl Task {
     /// Ends the task. `hides` leaves the result out.
     pub(crate) fn settle(&mut self, result: &AsyncTaskResult, hides: bool) {
         let timing = result.timing;
-        self.ran_meanwhile(result.attempts);
         self.settled = Some(timing.settled);
         self.started = timing.started;
         self.attempts = result.attempts;
@@ -248,6 +299,11 @@ impl Task {
             _ => String::new(),
         };
         self.result = Some(if hides { HIDDEN.to_owned() } else { text });
+    }
+
+    /// Latest attempts, as far as they are known exactly.
+    pub(crate) fn tried(&self) -> &[TaskAttempt] {
+        &self.tried
     }
 
     pub(crate) fn phases(&self) -> Vec<Phase> {
@@ -312,4 +368,111 @@ pub(crate) const HIDDEN: &str = "[redacted]";
 
 fn preview(value: &Value) -> String {
     cut(&value.to_string(), PREVIEW).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn task() -> Task {
+        let id = "0193e2f0-0000-7000-8000-000000000001".parse().unwrap();
+        let mut task = Task::new(id, SessionId::new("s"), "order".into(), at(0));
+        task.change(at(0), What::Waits(WaitsFor::Slot));
+        task
+    }
+
+    /// State of the task at a time, from what differs from one that has just begun.
+    fn state(at: u64, parts: Value) -> TaskSnapshot {
+        let mut state = json!({
+            "task": "0193e2f0-0000-7000-8000-000000000001", "number": "t1", "session": "s", "tool": "order", "at": at, "status": "running",
+            "accepted": 0, "started": 10, "attempts": 1, "latest_attempts": [{"number": 1, "started": 10}], "deferred": false,
+        });
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(parts.as_object().unwrap().clone());
+        serde_json::from_value(state).unwrap()
+    }
+
+    fn shown(task: &Task) -> Vec<(&'static str, u64, Option<u32>)> {
+        let phases = task.phases();
+        phases
+            .iter()
+            .map(|phase| (phase.kind(), phase.from().as_millis(), phase.attempt()))
+            .collect()
+    }
+
+    #[test]
+    fn late_progress_doesnt_take_a_task_back_from_the_world() {
+        let progress = |at| state(at, json!({"progress": {"fraction": 0.5, "message": "called"}}));
+        let deferred = state(20, json!({"deferred": true, "waits_for": {"kind": "outside"}}));
+        // The journal, the manager, and both may be the first to tell of it.
+        for order in [
+            ["progress", "entry", "state"],
+            ["entry", "progress", "state"],
+            ["state", "progress", "entry"],
+        ] {
+            let mut task = task();
+            task.observe(&state(10, json!({})), false);
+            for news in order {
+                match news {
+                    // Within one millisecond, two threads are at the same time.
+                    "progress" => task.observe(&progress(20), false),
+                    "state" => task.observe(&deferred, false),
+                    _ => task.defer(None, at(20)),
+                }
+            }
+            task.observe(&progress(21), false);
+            let expected = [("slot", 0, None), ("running", 10, Some(1)), ("outside", 20, None)];
+            assert_eq!(shown(&task), expected, "{order:?}");
+            assert!(task.deferred && task.waits_for.is_some());
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_submitted_again_runs_although_it_was_deferred() {
+        let mut task = task();
+        task.observe(&state(10, json!({})), false);
+        task.defer(None, at(20));
+        task.submit_again(2, at(30));
+        let again = json!({"started": 40, "attempts": 2, "latest_attempts": [{"number": 2, "started": 40}]});
+        task.observe(&state(40, again), false);
+        let phases = shown(&task);
+        assert_eq!(
+            phases[2..],
+            [("outside", 20, None), ("slot", 30, None), ("running", 40, Some(2))],
+            "{phases:?}"
+        );
+    }
+
+    #[test]
+    fn attempts_have_their_exact_times_also_if_only_the_last_state_came() {
+        let failed = |number: u32, started: u64, ended: u64| json!({"number": number, "started": started, "ended": ended, "error": {"kind": "unavailable", "message": "busy"}});
+        let all = [
+            failed(1, 10, 20),
+            failed(2, 30, 45),
+            json!({"number": 3, "started": 60}),
+        ];
+        let expected = [
+            ("slot", 0, None),
+            ("running", 10, Some(1)),
+            ("retry", 20, None),
+            ("running", 30, Some(2)),
+            ("retry", 45, None),
+            ("running", 60, Some(3)),
+        ];
+        let mut task = task();
+        task.observe(&state(61, json!({"attempts": 3, "latest_attempts": all})), false);
+        assert_eq!(shown(&task), expected);
+        // News that was on the way says no more than what is known.
+        task.observe(&state(11, json!({})), false);
+        let pause = json!({"latest_attempts": all[..1], "waits_for": {"kind": "retry", "at": 30}});
+        task.observe(&state(21, pause), false);
+        assert_eq!(shown(&task), expected);
+        assert_eq!(task.tried().len(), 3);
+    }
 }

@@ -81,6 +81,10 @@ impl Hub {
         self.is_read_only
     }
 
+    pub(crate) const fn max_viewers(&self) -> usize {
+        self.max_viewers
+    }
+
     /// True if a registry can start agents of sessions.
     pub(super) fn can_start(&self) -> bool {
         self.sources.registries().next().is_some()

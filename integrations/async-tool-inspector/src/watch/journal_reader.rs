@@ -1,6 +1,6 @@
 //! Reading of journals.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use async_tool_runtime::{
     Journal, SessionId,
@@ -8,6 +8,9 @@ use async_tool_runtime::{
     journal::{Entry, ReadError, Seq},
 };
 use futures_util::Stream;
+
+/// Longest time for which a journal is waited for at once.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 
 /// Next item of a stream.
 pub(crate) async fn next<T>(stream: &mut BoxStream<'_, T>) -> Option<T> {

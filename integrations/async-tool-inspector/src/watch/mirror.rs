@@ -2,22 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskId,
-    task::{TaskSnapshot, Timestamp},
-};
-use tokio::{sync::Notify, time::Instant};
-
-use super::now;
+use async_tool_runtime::{AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, TaskId, task::TaskSnapshot};
+use tokio::sync::Notify;
 
 /// News of a task for the sessions that are looked at.
 #[derive(Clone, Debug)]
 pub(super) enum TaskNews {
     /// State of an open task.
-    State(Timestamp, Arc<TaskSnapshot>),
+    State(Arc<TaskSnapshot>),
     /// A task ended.
     Ended(Arc<AsyncTaskResult>),
 }
@@ -48,8 +43,6 @@ impl Inbox {
 /// Open tasks of a manager.
 pub(super) struct Mirror {
     manager: AsyncToolManager,
-    /// Begin of this mirror on both clocks: a manager's times go on with tokio's clock, whatever becomes of the time of day.
-    begin: OnceLock<(Timestamp, Instant)>,
     state: Mutex<State>,
 }
 
@@ -65,7 +58,6 @@ impl Mirror {
     pub(super) fn new(manager: AsyncToolManager) -> Arc<Self> {
         Arc::new(Self {
             manager,
-            begin: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -76,27 +68,20 @@ impl Mirror {
 
     /// Follows the manager until the future is dropped.
     pub(super) async fn follow(&self) {
-        self.now();
         let mut events = self.manager.events();
         while let Some(event) = events.next().await {
             self.note(event);
         }
     }
 
-    fn now(&self) -> Timestamp {
-        let (time, moment) = self.begin.get_or_init(|| (now(), Instant::now()));
-        time.after(moment.elapsed())
-    }
-
     fn note(&self, event: TaskEvent) {
-        let at = self.now();
         match event {
             TaskEvent::Snapshot { tasks } => {
                 let mut state = self.state();
                 let before = std::mem::take(&mut state.open);
                 let tops = std::mem::take(&mut state.tops);
                 for task in tasks {
-                    state.note(at, task);
+                    state.note(task);
                 }
                 // Ends that were missed.
                 for (id, task) in before {
@@ -111,10 +96,17 @@ impl Mirror {
             | TaskEvent::Started(task)
             | TaskEvent::Progressed(task)
             | TaskEvent::InputRequired(task)
-            | TaskEvent::Waits(task) => self.state().note(at, task),
+            | TaskEvent::Waits(task) => self.state().note(task),
             TaskEvent::Settled(result) => {
+                // States that came in quick succession were put together; the last one has all attempts.
+                let last = self.manager.task(result.task).filter(|_| result.attempts > 1);
+                let last = last.map(|task| Arc::new(task.snapshot()));
                 let mut state = self.state();
                 state.open.remove(&result.task);
+                if let Some(last) = last {
+                    let top = state.tops.get(&result.task).cloned();
+                    state.tell(&result.session, top.as_ref(), TaskNews::State(last));
+                }
                 let top = state.tops.remove(&result.task);
                 state.tell(&result.session, top.as_ref(), TaskNews::Ended(Arc::clone(&result)));
             }
@@ -124,11 +116,10 @@ impl Mirror {
 
     /// Sends the news of the tasks of a session, and of those below them, to an inbox. Their states now come first.
     pub(super) fn listen(&self, session: &SessionId, inbox: &Arc<Inbox>) {
-        let at = self.now();
         let mut state = self.state();
         for (id, task) in &state.open {
             if task.session == *session || state.tops.get(id) == Some(session) {
-                inbox.put(TaskNews::State(at, Arc::clone(task)));
+                inbox.put(TaskNews::State(Arc::clone(task)));
             }
         }
         state
@@ -149,7 +140,7 @@ impl Mirror {
 }
 
 impl State {
-    fn note(&mut self, at: Timestamp, task: TaskSnapshot) {
+    fn note(&mut self, task: TaskSnapshot) {
         let task = Arc::new(task);
         let above = task.parent.and_then(|parent| {
             let top = self.tops.get(&parent).cloned();
@@ -157,7 +148,7 @@ impl State {
         });
         let top = above.unwrap_or_else(|| task.session.clone());
         if self.listeners.contains_key(&task.session) || self.listeners.contains_key(&top) {
-            self.tell(&task.session, Some(&top), TaskNews::State(at, Arc::clone(&task)));
+            self.tell(&task.session, Some(&top), TaskNews::State(Arc::clone(&task)));
         }
         self.tops.insert(task.task, top);
         self.open.insert(task.task, task);

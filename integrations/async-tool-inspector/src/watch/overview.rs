@@ -12,12 +12,12 @@ use async_tool_runtime::{
     task::TaskSnapshot,
 };
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::{
     feed::Feed,
     hub::Hub,
-    journal_reader::next,
+    journal_reader::{ANSWER, next},
     now,
     rows::{Facts, OpenTasks, row},
     watched::frame,
@@ -95,7 +95,8 @@ impl Overview {
                 return;
             }
             if listed.is_none_or(|listed| listed.elapsed() >= LIST) {
-                list(hub, &mut counts, &mut turn).await;
+                // A journal that hangs must not hold up the others, nor what the managers tell.
+                let _the_rest_is_listed_later = timeout(ANSWER, list(hub, &mut counts, &mut turn)).await;
                 listed = Some(Instant::now());
             }
             let agents: HashMap<SessionId, AsyncAgent> = {
@@ -114,7 +115,10 @@ impl Overview {
             for _ in 0..COUNTED.min(turn.len()) {
                 let Some(session) = turn.pop_front() else { break };
                 if let Some(counted) = counts.get_mut(&session) {
-                    count(&session, counted).await;
+                    if timeout(ANSWER, count(&session, counted)).await.is_err() {
+                        turn.push_back(session);
+                        break;
+                    }
                     if let Some(owners) = hub.sources.owners().filter(|_| !agents.contains_key(&session)) {
                         let owner = match counted.totals.is_closed {
                             true => None,
@@ -199,7 +203,7 @@ impl Overview {
     }
 }
 
-/// Lists the sessions of the journals, and forgets those that are gone.
+/// Lists the sessions of the journals.
 async fn list(hub: &Hub, counts: &mut HashMap<SessionId, Counted>, turn: &mut VecDeque<SessionId>) {
     let mut add = |session: SessionId, journal: Option<Arc<dyn Journal>>| {
         if counts.len() >= KNOWN && !counts.contains_key(&session) {

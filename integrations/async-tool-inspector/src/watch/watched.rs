@@ -17,13 +17,13 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use super::{
     feed::Feed,
     hub::Hub,
-    journal_reader::{first_with, next, words},
+    journal_reader::{ANSWER, first_with, next, words},
     mirror::{Inbox, TaskNews},
     now,
 };
@@ -41,6 +41,9 @@ const OWNER: Duration = Duration::from_secs(1);
 const PAGE: usize = 256;
 /// Ended tasks without a journal that are kept of a session.
 const UNWRITTEN: usize = 2_000;
+
+/// Error of a journal that doesn't answer.
+const SILENT: &str = "the journal does not answer";
 
 /// Session that is looked at.
 pub(crate) struct Watched {
@@ -136,16 +139,24 @@ impl Watched {
         let mut ticks = interval(PAUSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            follower.attach(&self, &hub).await;
-            // A journal of this process is read when an event tells of an entry; another one is polled.
-            let is_due = follower.has_entries() || Instant::now() >= next_poll;
-            if is_due {
-                let before = self.book().seq();
-                self.read().await;
-                let is_new = self.book().seq() != before;
-                let is_live = follower.events.is_some();
-                poll = if is_new { POLLS.0 } else { (poll * 2).min(POLLS.1) };
-                next_poll = Instant::now() + if is_live { Duration::from_secs(2) } else { poll };
+            let before = self.book().seq();
+            let looked = timeout(ANSWER, self.look(&mut follower, &hub, next_poll)).await;
+            let is_new = self.book().seq() != before;
+            match looked {
+                Ok(false) => {}
+                Ok(true) => {
+                    let is_live = follower.events.is_some();
+                    poll = if is_new { POLLS.0 } else { (poll * 2).min(POLLS.1) };
+                    next_poll = Instant::now() + if is_live { Duration::from_secs(2) } else { poll };
+                }
+                // A long session is read in parts.
+                Err(_) if is_new => next_poll = Instant::now(),
+                Err(_) => {
+                    next_poll = Instant::now();
+                    let mut book = self.book();
+                    book.error = Some(SILENT.to_owned());
+                    book.touch();
+                }
             }
             {
                 let mut book = self.book();
@@ -165,6 +176,17 @@ impl Watched {
                 () = sleep_until(next_poll) => {}
             }
         }
+    }
+
+    /// Finds new sources, and reads what is new; true if the journal was read.
+    async fn look(&self, follower: &mut Follower, hub: &Hub, next_poll: Instant) -> bool {
+        follower.attach(self, hub).await;
+        // A journal of this process is read when an event tells of an entry; another one is polled.
+        let is_due = follower.has_entries() || Instant::now() >= next_poll;
+        if is_due {
+            self.read().await;
+        }
+        is_due
     }
 
     /// True if there is no lease.
@@ -340,10 +362,10 @@ impl Follower {
         }
         for news in self.inbox.take() {
             match news {
-                TaskNews::State(at, snapshot) => {
+                TaskNews::State(snapshot) => {
                     let is_new = book.task(snapshot.task).is_none();
                     let tool = hub.tool(&snapshot.tool);
-                    book.observe(&snapshot, at, redaction::has_secrets(tool.as_deref()));
+                    book.observe(&snapshot, redaction::has_secrets(tool.as_deref()));
                     if is_new
                         && book.is_unwritten(snapshot.task)
                         && let Some((task, tool)) = hub.call(snapshot.task)

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_tool_inspector::Inspector;
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, RulePlanner, SessionId, ToolCall, ToolContext, async_tool, tool::ToolError, tools,
+    AsyncAgent, AsyncToolManager, RulePlanner, SessionId, ToolCall, ToolContext, async_tool,
+    tool::{ToolError, ToolErrorKind},
+    tools,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -143,6 +145,47 @@ async fn a_secret_argument_is_in_no_progress_and_in_no_task_below() {
     let progress: &Value = &shown.task("t1").unwrap()["progress"];
     assert_eq!(progress["fraction"], 0.5);
     agent.close().await.unwrap();
+}
+
+/// Signs in at the second attempt; its error quotes the password.
+#[async_tool(effect = "read", retry(attempts = 2, backoff = "1ms..1ms"))]
+async fn sign_in_again(
+    #[arg(sensitive)] password: String,
+    #[inject] cx: ToolContext,
+) -> Result<&'static str, ToolError> {
+    match cx.attempt() {
+        1 => Err(ToolError::new(
+            ToolErrorKind::Unavailable,
+            format!("`{password}` was not taken"),
+        )),
+        _ => Ok("in"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reason_of_an_earlier_attempt_tells_no_secret() {
+    let manager = AsyncToolManager::builder()
+        .tools(tools![sign_in_again])
+        .build()
+        .unwrap();
+    let browser = Browser::open(Inspector::new().manager(&manager)).await;
+    let session = SessionId::new("host");
+    let mut events = browser.events(Some("host")).await;
+    events.next().await.unwrap();
+    let call = ToolCall::new("call_1", "sign_in_again", json!({"password": SECRET}));
+    let task = manager.submit(&session, call).unwrap();
+    events
+        .until("it ends", |shown| shown.is("sign_in_again", "completed"))
+        .await;
+    let detail = browser
+        .data(&format!("/api/task?session=host&task={}", task.id()))
+        .await;
+    assert_eq!(
+        detail["attempts"][0]["error"],
+        json!({"kind": "unavailable", "message": "[redacted]"})
+    );
+    assert!(!detail.to_string().contains(SECRET), "{detail}");
+    assert!(!format!("{:?}", events.shown).contains(SECRET));
 }
 
 #[tokio::test(start_paused = true)]

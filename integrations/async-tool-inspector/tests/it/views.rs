@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_tool_inspector::Inspector;
 use async_tool_runtime::{
-    AsyncAgent, AsyncToolManager, Message, RulePlanner, SessionId, ToolCall, async_tool,
+    AsyncAgent, AsyncToolManager, Message, RulePlanner, SessionId, ToolCall, ToolContext, async_tool,
     context::{PrunePolicy, pruned_view},
-    tool::ToolError,
+    tool::{ToolError, ToolErrorKind},
     tools,
 };
 use serde_json::{Value, json};
@@ -47,7 +47,74 @@ async fn phases_name_each_attempt_and_each_wait_without_gaps() {
         .map(|attempt| attempt["end"].clone())
         .collect();
     assert_eq!(ends, ["retried", "retried", "completed"]);
+    // Exact times, and the reason of each attempt that failed.
+    for (place, attempt) in [0, 2, 4].into_iter().zip(detail["attempts"].as_array().unwrap()) {
+        assert_eq!(
+            (&attempt["from"], &attempt["to"]),
+            (&phases[place]["from"], &phases[place]["to"])
+        );
+        let error = json!({"kind": "unavailable", "message": "the line is busy"});
+        assert_eq!(attempt.get("error"), (place < 4).then_some(&error));
+    }
     agent.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_in_quick_succession_are_all_shown_when_the_task_has_ended() {
+    /// Fails twice, in a moment.
+    #[async_tool(effect = "read", retry(attempts = 3, backoff = "1ms..2ms"))]
+    async fn hasty(#[inject] cx: ToolContext) -> Result<u32, ToolError> {
+        sleep(Duration::from_millis(3)).await;
+        match cx.attempt() {
+            3 => Ok(3),
+            attempt => Err(ToolError::new(ToolErrorKind::Unavailable, format!("busy {attempt}"))),
+        }
+    }
+
+    let manager = AsyncToolManager::builder().tools(tools![hasty]).build().unwrap();
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager);
+    let agent = agent.session("ann").start().await.unwrap();
+    let browser = Browser::open(Inspector::new().agent(&agent)).await;
+    let mut events = browser.events(Some("ann")).await;
+    events.next().await.unwrap();
+    agent.send("hasty").await.unwrap();
+    let shown = events.until("it ends", |shown| {
+        let phases = shown.phases("t1");
+        shown.is("t1", "completed") && phases.iter().filter(|kind| *kind == "running").count() == 3
+    });
+    let task = shown.await.task("t1").unwrap().clone();
+    let path = format!("/api/task?session=ann&task={}", task["task"].as_str().unwrap());
+    let detail = browser.data(&path).await;
+    let messages: Vec<_> = detail["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["error"]["message"].clone())
+        .collect();
+    assert_eq!(messages, [json!("busy 1"), json!("busy 2"), Value::Null]);
+    agent.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_for_the_world_is_shown_as_such_without_an_agent_too() {
+    let manager = manager();
+    let browser = Browser::open(Inspector::new().manager(&manager)).await;
+    let mut events = browser.events(Some("host")).await;
+    events.next().await.unwrap();
+    let task = manager
+        .submit(
+            &SessionId::new("host"),
+            ToolCall::new("call_1", "order_taxi", json!({})),
+        )
+        .unwrap();
+    let shown = events.until("it waits", |shown| {
+        shown.phases("order_taxi").last().is_some_and(|kind| kind == "outside")
+    });
+    assert_eq!(shown.await.task("order_taxi").unwrap()["words"], "waits for the world");
+    manager.resolve(task.id(), 7).unwrap();
+    events
+        .until("it ends", |shown| shown.is("order_taxi", "completed"))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,7 +143,7 @@ fn agent_events() -> Vec<Value> {
 fn task_events() -> Vec<Value> {
     let snapshot = |event: &str| {
         json!({
-            "event": event, "task": TASK, "number": "t3", "session": "main", "tool": "add", "status": "running",
+            "event": event, "task": TASK, "number": "t3", "session": "main", "tool": "add", "at": 1_002, "status": "running",
             "accepted": 1_000, "started": 1_001, "attempts": 1, "deferred": false,
         })
     };
@@ -155,6 +155,11 @@ fn task_events() -> Vec<Value> {
     one.as_object_mut().unwrap().remove("event");
     let report = json!({"fraction": 1.0, "message": "read"});
     let request = json!({"kind": "approval", "arguments": null});
+    let error = json!({"kind": "unavailable", "message": "busy"});
+    let attempts = json!([
+        {"number": 1, "started": 1_001, "ended": 1_002, "error": error},
+        {"number": 2, "started": 1_003},
+    ]);
     let waits = waits().into_iter();
     let waits = waits.map(|cause| with(snapshot("waits"), "waits_for", cause));
     let others = vec![
@@ -163,6 +168,7 @@ fn task_events() -> Vec<Value> {
         with(snapshot("started"), "number", Value::Null),
         with(snapshot("progressed"), "progress", report),
         with(snapshot("input_required"), "request", request),
+        with(snapshot("waits"), "latest_attempts", attempts),
         with(result(), "event", json!("settled")),
         with(failed(), "event", json!("settled")),
     ];
