@@ -30,8 +30,9 @@
 //! | `async_tool::mcp` | `WARN` | the connection to an MCP server was lost; its list of tools, or one of them, can't be used |
 //! | | `INFO` | the connection is there again |
 //! | | `DEBUG` | the log of an MCP server that was started here |
-//! | `async_tool::inspector` | `ERROR` | the inspector's server ended |
+//! | `async_tool::inspector` | `ERROR` | the inspector's server can't listen |
 //! | | `WARN` | the sessions of a journal can't be listed for its page |
+//! | | `DEBUG` | connections to its server that broke or were not accepted |
 //! | `async_tool::temporal` | `ERROR` | Temporal refused the end of a task |
 //! | | `WARN` | a worker waits for its server, hands a task back, or ends with calls still at work |
 //! | | `DEBUG` | heartbeats that were not taken, outages that are waited out, aborted tasks |
@@ -58,7 +59,7 @@
 //! |---|---|---|
 //! | `invoke_agent` | first turn for a message or for late results, until the agent waits again | `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.conversation.id` |
 //! | `chat` | start of a turn, until it and its calls have ended | `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.conversation.id`, `gen_ai.usage.input_tokens`, `gen_ai.usage.cache_read.input_tokens`, `gen_ai.usage.output_tokens`, `gen_ai.usage.reasoning.output_tokens`, `gen_ai.response.finish_reasons`, `turn` |
-//! | `execute_tool` | submission of a call, until its end | `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` (the id) |
+//! | `execute_tool` | submission of a call, or its resumption by a later process, until its end | `gen_ai.operation.name`, `gen_ai.tool.name`, `gen_ai.tool.type`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` (the id) |
 //! | `execute_tool.attempt` | one attempt of a tool that retries | `attempt` |
 //! | `execute_tool.run` | run of a task by an [`Executor`](crate::manager::Executor), in a worker's process | `gen_ai.tool.name`, `gen_ai.tool.call.id`, `gen_ai.conversation.id`, `task` |
 //! | `user_message` | a message, until it is in the journal; only with a propagator | `gen_ai.conversation.id` |
@@ -92,8 +93,8 @@
 //!    └─ chat                        linked with execute_tool research
 //! ```
 //!
-//! - The `traceparent` of `user_message` is in the journal. A process that resumes the session goes on in that trace: calls that run again, and turns
-//!   that are told their results.
+//! - The `traceparent` of `user_message` is in the journal. A process that resumes the session goes on in that trace: calls that run again,
+//!   calls that go on waiting for the world or for people, and turns that are told their results.
 //! - A turn that answers a new message is in the message's trace, and is linked with the calls of other traces whose results it is told.
 //! - A task on its way to a worker has the `traceparent` of its `execute_tool`. The worker's `execute_tool.run` is a child of it.
 //! - A sub-agent's `user_message` is inside of the call that it works for.

@@ -203,6 +203,27 @@ def a_process_that_is_killed_and_the_next_one_make_one_trace(stage):
 
 
 @check
+def a_call_that_waits_for_the_world_over_a_kill_is_part_of_the_trace(stage):
+    file = stage.work / "deferred" / "sessions.db"
+    shutil.rmtree(file.parent, ignore_errors=True)
+    file.parent.mkdir()
+    process = stage.start("deferred", str(file))
+    # The model was told that the call runs, and the agent waits.
+    before = stage.collector.wait(lambda spans: len(chats(spans)) == 2 and named(spans, "invoke_agent"), "two turns")
+    assert not named(before, "execute_tool order")
+    process.send_signal(signal.SIGKILL)
+    process.wait(LIMIT)
+    assert stage.go_on("deferred", str(file)).wait(LIMIT) == 0
+    spans = list(stage.collector.spans)
+    is_one_trace(spans)
+    message, order = one(spans, "user_message"), one(spans, "execute_tool order")
+    assert order.parent == message.id
+    assert order.attributes["gen_ai.tool.call.id"] == "call_1", order.attributes
+    last = chats(spans)[-1]
+    assert len(chats(spans)) == 3 and linked(last, order) and linked(one(spans, "deliver_results"), order)
+
+
+@check
 def metrics_have_the_names_and_units_of_the_conventions(stage):
     stage.play("bees")
     points = stage.collector.points

@@ -10,6 +10,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use super::{
     AsyncToolManager, Inner, ResolveError, TaskCell, TaskHandle, TaskNews, executor::outcome_of, records::Recorded,
@@ -60,8 +61,10 @@ impl AsyncToolManager {
                 let at = Instant::now().checked_add(time.since(now))?;
                 Some(Deadline { at, time })
             }));
+            // The guard comes before the span, because a subscriber may panic.
             let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
-            runtime.spawn(wait(guard, request));
+            let span = self.inner.span_of(&cell);
+            runtime.spawn(wait(guard, request).instrument(span));
         }
         Ok(TaskHandle::new(cell))
     }
@@ -80,11 +83,14 @@ impl AsyncToolManager {
             return Ok(cell.result());
         };
         let guard = RunGuard::new(&self.inner, Arc::clone(&cell));
+        let span = self.inner.span_of(&cell);
         // If an agent carries out the call, its session has tasks that are not known yet.
         let resuming = self.inner.resuming();
         let reconciler = layers.and_then(|layers| Some((layers.options.reconcile.clone()?, layers)));
         match reconciler {
-            Some((reconciler, layers)) => drop(runtime.spawn(reconcile(guard, layers, reconciler, resuming))),
+            Some((reconciler, layers)) => {
+                drop(runtime.spawn(reconcile(guard, layers, reconciler, resuming).instrument(span)));
+            }
             None => guard.end(TaskOutcome::Unknown("its outcome can't be found out".to_owned())),
         }
         Ok(None)
@@ -333,6 +339,7 @@ impl RunGuard {
         }
         self.is_over = true;
         let Self { inner, cell, .. } = &self;
+        drop(cell.take_span());
         let (now, released) = (inner.now(), inner.end_future(cell));
         let is_waited_for = inner.take_back(released.holding, now);
         // For callers that found the task by its id. The session isn't told: its task goes on under this id.

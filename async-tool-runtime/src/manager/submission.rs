@@ -178,7 +178,7 @@ impl Inner {
     }
 
     /// Span of a task; costs nothing without a subscriber.
-    fn span_of(&self, cell: &TaskCell) -> Span {
+    pub(super) fn span_of(&self, cell: &TaskCell) -> Span {
         let begin = || {
             tracing::info_span!(
                 target: "async_tool::span",

@@ -39,6 +39,13 @@ pub(crate) async fn report(
     Ok(format!("{}; {}", topic?, hives?))
 }
 
+/// Orders a thing. The shop delivers it at some time.
+#[async_tool(grace = "0s")]
+pub(crate) async fn order(thing: String, #[inject] cx: ToolContext) -> String {
+    println!("the shop has the order for {thing}");
+    cx.defer().await
+}
+
 /// A model that calls `tool` for the user, and then says what it was told.
 pub(crate) fn model(tool: &'static str, argument: &'static str) -> impl Model {
     let model = model::from_fn(move |request: ModelRequest| async move {

@@ -5,6 +5,7 @@
 //! cargo run -p async-tool-telemetry-example -- bees         # attempts, child tasks, a late result
 //! cargo run -p async-tool-telemetry-example -- remote       # a worker in another process
 //! cargo run -p async-tool-telemetry-example -- durable FILE # kill it with SIGKILL, and start it again
+//! cargo run -p async-tool-telemetry-example -- deferred FILE # as well; the next process completes the call
 //! ```
 //!
 //! The collector is at `OTEL_EXPORTER_OTLP_ENDPOINT`, by default `http://localhost:4318`. The README shows a trace.
@@ -19,10 +20,13 @@ mod recorder;
 #[path = "../../quickstart/script.rs"]
 mod script;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, manager::AsyncToolManagerBuilder, tools};
+use async_tool_runtime::{AsyncAgent, AsyncToolManager, Model, manager::AsyncToolManagerBuilder, tools};
 use async_tool_sqlite::SqliteJournal;
 use clap::{Parser, Subcommand};
 use shared::{
@@ -61,6 +65,11 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seconds: u64,
     },
+    /// Calls a tool that waits for a shop; the next process delivers, after a kill
+    Deferred {
+        /// The journal
+        file: PathBuf,
+    },
     /// Runs the task on the standard input, for `remote`
     #[command(hide = true)]
     Worker,
@@ -87,6 +96,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Durable { file, seconds } => {
             durable(bee_tools(builder(), Pace(Duration::from_secs(seconds))), &file).await?;
         }
+        Command::Deferred { file } => deferred(bee_tools(builder(), Pace(Duration::ZERO)), &file).await?,
         Command::Worker => {
             let manager = bee_tools(builder(), Pace(Duration::ZERO)).build()?;
             processes::work(manager.executor()).await?;
@@ -97,7 +107,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn bee_tools(builder: AsyncToolManagerBuilder, pace: Pace) -> AsyncToolManagerBuilder {
-    builder.tools(tools![bees::fetch, bees::report]).state(pace)
+    builder
+        .tools(tools![bees::fetch, bees::report, bees::order])
+        .state(pace)
 }
 
 async fn quickstart(builder: AsyncToolManagerBuilder, tree: TreeArguments) -> anyhow::Result<()> {
@@ -140,13 +152,8 @@ async fn remote(builder: AsyncToolManagerBuilder) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn durable(builder: AsyncToolManagerBuilder, file: &std::path::Path) -> anyhow::Result<()> {
-    let journal = SqliteJournal::open(file).with_context(|| format!("can't open {}", file.display()))?;
-    let agent = AsyncAgent::builder(bees::model("report", "topic"), builder.build()?)
-        .journal(journal)
-        .session("bees")
-        .resume_or_start()
-        .await?;
+async fn durable(builder: AsyncToolManagerBuilder, file: &Path) -> anyhow::Result<()> {
+    let agent = resumed(builder, file, bees::model("report", "topic")).await?;
     if agent.resumption().is_none() {
         agent.send("What of honey?").await?;
     }
@@ -154,4 +161,26 @@ async fn durable(builder: AsyncToolManagerBuilder, file: &std::path::Path) -> an
     agent.run_until_idle().await?;
     agent.close().await?;
     Ok(())
+}
+
+async fn deferred(builder: AsyncToolManagerBuilder, file: &Path) -> anyhow::Result<()> {
+    let agent = resumed(builder, file, bees::model("order", "thing")).await?;
+    if agent.resumption().is_none() {
+        agent.send("I'd like honey.").await?;
+        println!("process {} waits for the shop, until it is killed", std::process::id());
+        return std::future::pending().await;
+    }
+    for task in agent.tasks().await? {
+        agent.manager().resolve_durably(task.task, "a jar of honey").await?;
+    }
+    agent.run_until_idle().await?;
+    agent.close().await?;
+    Ok(())
+}
+
+/// The session of a journal, new or resumed.
+async fn resumed(builder: AsyncToolManagerBuilder, file: &Path, model: impl Model) -> anyhow::Result<AsyncAgent> {
+    let journal = SqliteJournal::open(file).with_context(|| format!("can't open {}", file.display()))?;
+    let agent = AsyncAgent::builder(model, builder.build()?).journal(journal);
+    Ok(agent.session("bees").resume_or_start().await?)
 }
