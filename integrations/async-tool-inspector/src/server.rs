@@ -5,14 +5,30 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
-use tokio::{runtime::Builder, sync::watch};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    runtime::Builder,
+    sync::{Semaphore, watch},
+};
 
 use crate::api::{self, App};
 
 /// Reason that the page is shown when the server is dropped.
 const OVER: &str = "the program ends";
+/// Connections besides those of viewers. More wait, so other programs can't use up the files of the host's process.
+const CONNECTIONS: usize = 64;
+/// Longest time for the head of a request, and between two requests of a connection.
+const HEAD: Duration = Duration::from_secs(10);
+/// Pause after a connection that could not be accepted, as when the process has no files left.
+const RECOVERY: Duration = Duration::from_millis(100);
 
 /// Running server of an inspector. It stops when it is dropped.
 ///
@@ -52,15 +68,13 @@ impl InspectorServer {
                             return;
                         }
                     };
-                    let serving = axum::serve(listener, router);
+                    let places = Arc::new(Semaphore::new(served.hub.max_viewers().saturating_add(CONNECTIONS)));
                     tokio::select! {
-                        end = serving => if let Err(error) = end {
-                            tracing::error!(target: "async_tool::inspector", %error, "the server ended");
-                        },
+                        () = serve(listener, router, places, HEAD) => {}
                         _ = stopped.wait_for(|stopped| *stopped) => {
                             served.hub.end(OVER.to_owned());
                             // The last frames go out.
-                            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                            tokio::time::sleep(Duration::from_millis(50)).await;
                         }
                     }
                 });
@@ -97,5 +111,87 @@ impl fmt::Debug for InspectorServer {
         f.debug_struct("InspectorServer")
             .field("address", &self.address)
             .finish_non_exhaustive()
+    }
+}
+
+/// Serves connections, as many at a time as there are places. Never ends.
+async fn serve(listener: tokio::net::TcpListener, router: Router, places: Arc<Semaphore>, head: Duration) {
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(target: "async_tool::inspector", %error, "a connection was not accepted");
+                tokio::time::sleep(RECOVERY).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            // Frames are small, and each is wanted at once.
+            let _slower = stream.set_nodelay(true);
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(head);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(target: "async_tool::inspector", %error, "a connection broke");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// Server with this many places, and its address.
+    async fn server(places: usize, head: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "hello"));
+        tokio::spawn(serve(listener, router, Arc::new(Semaphore::new(places)), head));
+        address
+    }
+
+    async fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_limit_waits_until_another_one_is_closed() {
+        let address = server(2, Duration::from_secs(3_600)).await;
+        let silent = [
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        ];
+        let mut answer = Box::pin(ask(address));
+        let early = timeout(Duration::from_millis(200), answer.as_mut()).await;
+        assert!(early.is_err(), "{early:?}");
+        drop(silent);
+        assert!(answer.await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_sends_no_whole_request_is_closed() {
+        let address = server(1, Duration::from_millis(50)).await;
+        for begin in ["", "GET / HTTP/1.1\r\nhost: a\r\n", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(begin.as_bytes()).await.unwrap();
+            let mut told = String::new();
+            let _closed = stream.read_to_string(&mut told).await;
+            assert_eq!(told.ends_with("hello"), begin.ends_with("\r\n\r\n"), "{begin}: {told}");
+        }
+        assert!(ask(address).await.ends_with("hello"));
     }
 }

@@ -2,35 +2,33 @@
 
 use axum::http::{HeaderMap, Uri, header, uri::Authority};
 
-/// Length of the part that names the browser.
-pub(super) const NAME: usize = 64;
+use super::target::authority;
 
 /// Name of the cookie. Browsers send cookies to all ports of a host, so it has the port.
-fn name(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let port = host.and_then(|host| host.parse::<Authority>().ok()?.port_u16());
+fn name(headers: &HeaderMap, address: &Uri) -> String {
+    let port = authority(headers, address).and_then(|host| host.parse::<Authority>().ok()?.port_u16());
     port.map_or_else(
         || "async-tool-inspector".to_owned(),
         |port| format!("async-tool-inspector-{port}"),
     )
 }
 
-/// Value of the cookie of a request.
-pub(crate) fn read(headers: &HeaderMap) -> Option<String> {
-    let name = name(headers);
+/// Values of the cookie of a request. There are several if pages of the same host have set some for other paths.
+pub(crate) fn read<'a>(headers: &'a HeaderMap, address: &Uri) -> impl Iterator<Item = &'a str> + use<'a> {
+    let name = name(headers, address);
     let cookies = headers.get_all(header::COOKIE).iter();
     let pairs = cookies
         .filter_map(|cookies| cookies.to_str().ok())
         .flat_map(|cookies| cookies.split(';'));
-    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
     pairs
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| value.to_owned())
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// Header that sets the cookie for a page and all below it; without a value, it deletes it.
 pub(crate) fn set(headers: &HeaderMap, original: &Uri, value: Option<&str>, is_encrypted: bool) -> String {
-    let name = name(headers);
+    let name = name(headers, original);
     let path = page_of(original.path());
     let secure = if is_encrypted { "; Secure" } else { "" };
     let (value, age) = match value {
@@ -61,15 +59,17 @@ mod tests {
     #[test]
     fn each_port_has_a_cookie_of_its_own() {
         let found = |host| {
-            read(&headers(
+            let headers = headers(
                 host,
-                "a=b; async-tool-inspector-4000=one; async-tool-inspector-4001=two;async-tool-inspector=three",
-            ))
+                "a=b; async-tool-inspector-4000=one; async-tool-inspector-4001=two;async-tool-inspector=three; async-tool-inspector-4000=four",
+            );
+            let found = read(&headers, &Uri::from_static("/api/info"));
+            found.map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(found("127.0.0.1:4000").as_deref(), Some("one"));
-        assert_eq!(found("[::1]:4001").as_deref(), Some("two"));
-        assert_eq!(found("ops.example.com").as_deref(), Some("three"));
-        assert_eq!(found("127.0.0.1:4002"), None);
+        assert_eq!(found("127.0.0.1:4000"), ["one", "four"]);
+        assert_eq!(found("[::1]:4001"), ["two"]);
+        assert_eq!(found("ops.example.com"), ["three"]);
+        assert_eq!(found("127.0.0.1:4002"), [""; 0]);
     }
 
     #[test]

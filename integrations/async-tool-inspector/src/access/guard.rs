@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{Access, Origin, cookie};
+use super::{Access, Origin, cookie, target::authority};
 use crate::api::{ApiError, App};
 
 /// Nothing but the page's own files, and no inline script. Text of tools never becomes HTML, also by mistake of the page.
@@ -45,7 +45,7 @@ pub(crate) async fn check_host(State(app): State<Arc<App>>, request: Request, ne
     let may_be_linked = *request.method() == Method::GET && !request.uri().path().starts_with("/api");
     match app
         .access
-        .check_origin(request.method(), request.headers(), may_be_linked)
+        .check_origin(request.method(), request.uri(), request.headers(), may_be_linked)
     {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -54,8 +54,8 @@ pub(crate) async fn check_host(State(app): State<Arc<App>>, request: Request, ne
 
 /// Refuses a request without the cookie.
 pub(crate) async fn check_api(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let cookie = cookie::read(request.headers());
-    if !cookie.is_some_and(|cookie| app.access.is_in(&cookie)) {
+    // Another server of the host may have set cookies of this name, which come first.
+    if !cookie::read(request.headers(), request.uri()).any(|cookie| app.access.is_in(cookie)) {
         return ApiError::unauthorized().into_response();
     }
     next.run(request).await
@@ -63,9 +63,15 @@ pub(crate) async fn check_api(State(app): State<Arc<App>>, request: Request, nex
 
 impl Access {
     /// Checks `Host` and `Origin`.
-    fn check_origin(&self, method: &Method, headers: &HeaderMap, may_be_linked: bool) -> Result<(), ApiError> {
-        let is_open = self.is_encrypted(headers);
-        let own = single(headers, &header::HOST).and_then(|host| Origin::of(host, is_open));
+    fn check_origin(
+        &self,
+        method: &Method,
+        address: &Uri,
+        headers: &HeaderMap,
+        may_be_linked: bool,
+    ) -> Result<(), ApiError> {
+        let is_encrypted = self.is_encrypted(headers, address);
+        let own = authority(headers, address).and_then(|host| Origin::of(host, is_encrypted));
         let own = own.filter(|own| own.is_loopback() || self.origins.contains(own));
         let Some(own) = own else {
             return Err(ApiError::forbidden(
@@ -92,8 +98,8 @@ impl Access {
     }
 
     /// True if the browser speaks TLS: the request is for an origin that the host has set with `https`.
-    pub(crate) fn is_encrypted(&self, headers: &HeaderMap) -> bool {
-        let origin = single(headers, &header::HOST).and_then(|host| Origin::of(host, true));
+    pub(crate) fn is_encrypted(&self, headers: &HeaderMap, address: &Uri) -> bool {
+        let origin = authority(headers, address).and_then(|host| Origin::of(host, true));
         origin.is_some_and(|origin| self.origins.contains(&origin))
     }
 }

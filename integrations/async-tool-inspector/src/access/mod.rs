@@ -9,12 +9,14 @@
 //!    server through a name that it lets point here (DNS rebinding).
 //! 4. The `Origin` of a request is the server's own. A cookie isn't bound to a port, and `SameSite` ignores ports, so neither keeps a page
 //!    of another server of this machine out.
-//! 5. Tokens and cookies are compared by their hashes, and kept as hashes.
+//! 5. A cookie is good for thirty days, and until its browser logs out.
+//! 6. Tokens and cookies are compared by their hashes, and kept as hashes.
 
 pub(crate) mod cookie;
 mod door;
 mod guard;
 mod origin;
+mod target;
 
 pub(crate) use door::Access;
 pub(crate) use guard::{check_api, check_host, security_headers};

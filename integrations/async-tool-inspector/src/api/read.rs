@@ -1,6 +1,6 @@
 //! Requests that only read.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_tool_runtime::{SessionId, TaskId};
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 
 use super::{
     ApiError,
@@ -21,6 +21,9 @@ use crate::{
     watch::Lease,
 };
 
+/// Longest time of a read, with its wait for others. The page gives up after 15 s.
+const TIME: Duration = Duration::from_secs(12);
+
 #[derive(Deserialize)]
 pub(super) struct OfTask {
     session: String,
@@ -28,9 +31,12 @@ pub(super) struct OfTask {
 }
 
 pub(super) async fn task(State(app): State<Arc<App>>, Query(of): Query<OfTask>) -> Result<Json<Value>, ApiError> {
-    let _permit = permit(&app).await?;
-    let lease = look(&app, session(of.session)?).await;
-    detail(&app, &lease, of.task).await.map(Json)
+    let session = session(of.session)?;
+    let read = async {
+        let lease = look(&app, session).await;
+        detail(&app, &lease, of.task).await.map(Json)
+    };
+    bounded(&app, read).await
 }
 
 #[derive(Deserialize)]
@@ -41,9 +47,12 @@ pub(super) struct OfTurn {
 }
 
 pub(super) async fn transcript(State(app): State<Arc<App>>, Query(of): Query<OfTurn>) -> Result<Json<Value>, ApiError> {
-    let _permit = permit(&app).await?;
     let session = session(of.session)?;
-    let lease = look(&app, session.clone()).await;
+    bounded(&app, shown(&app, session, of.turn, of.after.unwrap_or(0))).await
+}
+
+async fn shown(app: &App, session: SessionId, turn: Option<u32>, after: usize) -> Result<Json<Value>, ApiError> {
+    let lease = look(app, session.clone()).await;
     let Some(journal) = lease.journal() else {
         return Err(ApiError::not_found(
             "the session has no conversation: its tasks were submitted without an agent",
@@ -57,8 +66,8 @@ pub(super) async fn transcript(State(app): State<Arc<App>>, Query(of): Query<OfT
             system: agent.system().map(str::to_owned),
             tools: agent.tools().to_vec(),
         });
-    let shown = transcript::transcript(&*journal, &session, of.turn, of.after.unwrap_or(0), &head).await;
-    shown.map(Json).map_err(|error| match of.turn {
+    let shown = transcript::transcript(&*journal, &session, turn, after, &head).await;
+    shown.map(Json).map_err(|error| match turn {
         Some(_) if error == transcript::NO_TURN => ApiError::not_found(error),
         _ => ApiError::internal(error),
     })
@@ -73,8 +82,12 @@ pub(super) async fn questions(
     State(app): State<Arc<App>>,
     Query(of): Query<OfSession>,
 ) -> Result<Json<Value>, ApiError> {
-    let _permit = permit(&app).await?;
-    let lease = look(&app, session(of.session)?).await;
+    let session = session(of.session)?;
+    let read = async { Ok(asked(&app, &look(&app, session).await).await) };
+    bounded(&app, read).await
+}
+
+async fn asked(app: &App, lease: &Lease) -> Json<Value> {
     let asking: Vec<TaskId> = {
         let book = lease.book();
         let mut asking: Vec<_> = book
@@ -87,9 +100,9 @@ pub(super) async fn questions(
     };
     let mut questions = Vec::new();
     for task in asking {
-        questions.extend(question(&app, &lease, task).await);
+        questions.extend(question(app, lease, task).await);
     }
-    Ok(Json(json!({"questions": questions})))
+    Json(json!({"questions": questions}))
 }
 
 /// Looks at a session until its journal is read.
@@ -99,7 +112,17 @@ async fn look(app: &App, session: SessionId) -> Lease {
     lease
 }
 
-/// Right to read; only a few requests read at the same time, so that they can't use all of the machine.
-async fn permit(app: &App) -> Result<SemaphorePermit<'_>, ApiError> {
-    app.reads.acquire().await.map_err(|_| ApiError::busy("the server ends"))
+/// Answers a read within limits: only a few at the same time, so that they can't use all of the machine, and each in its time, so that a
+/// journal that hangs doesn't keep all others out.
+async fn bounded<T>(app: &App, read: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let read = async {
+        let _permit = app
+            .reads
+            .acquire()
+            .await
+            .map_err(|_| ApiError::busy("the server ends"))?;
+        read.await
+    };
+    let late = |_| Err(ApiError::busy("the journal does not answer in time; try again"));
+    timeout(TIME, read).await.unwrap_or_else(late)
 }

@@ -27,6 +27,8 @@ use crate::{
 pub(crate) const READS: usize = 4;
 /// Largest body of a request, in bytes.
 pub(crate) const BODY: usize = 256 * 1_024;
+/// Largest body of a login, in bytes. All programs of the machine may send one.
+const TOKEN: usize = 1_024;
 /// Longest time that a body may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Longest name of a session, in bytes.
@@ -94,9 +96,9 @@ async fn login(
     request: Request,
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
-    let Login { token } = body(request).await?;
+    let Login { token } = body_within(request, TOKEN).await?;
     let cookie = app.access.enter(&token).ok_or_else(ApiError::unauthorized)?;
-    let is_encrypted = app.access.is_encrypted(&headers);
+    let is_encrypted = app.access.is_encrypted(&headers, &uri);
     let set = cookie::set(&headers, &uri, Some(&cookie), is_encrypted);
     Ok(([(header::SET_COOKIE, set)], Json(json!({"ok": true}))).into_response())
 }
@@ -108,10 +110,10 @@ async fn logout(
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
     let _nothing: serde_json::Map<String, Value> = body(request).await?;
-    if let Some(cookie) = cookie::read(&headers) {
-        app.access.leave(&cookie);
+    for cookie in cookie::read(&headers, &uri).filter(|cookie| app.access.is_in(cookie)) {
+        app.access.leave(cookie);
     }
-    let set = cookie::set(&headers, &uri, None, app.access.is_encrypted(&headers));
+    let set = cookie::set(&headers, &uri, None, app.access.is_encrypted(&headers, &uri));
     Ok(([(header::SET_COOKIE, set)], Json(json!({"ok": true}))).into_response())
 }
 
@@ -160,6 +162,10 @@ pub(super) fn session(name: String) -> Result<SessionId, ApiError> {
 
 /// Body of a request as JSON, within the limits.
 pub(super) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    body_within(request, BODY).await
+}
+
+async fn body_within<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, ApiError> {
     let kind = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -169,15 +175,15 @@ pub(super) async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Api
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::media_type());
     }
-    let large = || ApiError::too_large(format!("a request has at most {BODY} bytes"));
+    let large = || ApiError::too_large(format!("a request has at most {limit} bytes"));
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY) {
+    if length.is_some_and(|length| length > limit) {
         return Err(large());
     }
-    let bytes: Bytes = match timeout(BODY_TIME, to_bytes(request.into_body(), BODY)).await {
+    let bytes: Bytes = match timeout(BODY_TIME, to_bytes(request.into_body(), limit)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return Err(large()),
         Err(_) => return Err(ApiError::bad_request("the body of the request did not come in time")),

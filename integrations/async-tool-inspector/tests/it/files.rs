@@ -1,11 +1,23 @@
 //! Sessions of a journal that other processes write, or wrote.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_tool_inspector::{Inspector, SessionOwner};
-use async_tool_runtime::{AgentRegistry, AsyncAgent, RulePlanner, SessionId, journal::MemoryJournal};
+use async_tool_runtime::{
+    AgentRegistry, AsyncAgent, Journal, RulePlanner, SessionId,
+    future::{BoxFuture, BoxStream},
+    journal::{AppendError, Claim, Entry, MemoryJournal, ReadError, Seq, SessionFilter},
+};
 use axum::http::StatusCode;
+use futures_util::StreamExt as _;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::stand::{Browser, manager};
 
@@ -113,4 +125,77 @@ async fn a_registry_shows_its_agents_and_resumes_one_for_an_act() {
     assert_eq!(unknown.0, StatusCode::CONFLICT, "no session begins by mistake");
     let left = agents.leave_all(std::time::Duration::from_secs(1)).await;
     assert!(format!("{left:?}").contains("ann"), "{left:?}");
+}
+
+/// Journal whose reads never end while it hangs.
+#[derive(Clone)]
+struct Hanging {
+    kept: Arc<MemoryJournal>,
+    hangs: Arc<AtomicBool>,
+}
+
+impl Journal for Hanging {
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        claim: &'a Claim,
+        after: Seq,
+        entries: &'a [Entry],
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        self.kept.append(session, claim, after, entries)
+    }
+
+    fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
+        match self.hangs.load(Ordering::SeqCst) {
+            true => Box::pin(futures_util::stream::pending()),
+            false => self.kept.read(session, after),
+        }
+    }
+
+    fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {
+        match self.hangs.load(Ordering::SeqCst) {
+            true => futures_util::stream::pending().boxed(),
+            false => self.kept.sessions(filter),
+        }
+    }
+
+    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
+        self.kept.release(session, claim)
+    }
+
+    fn is_durable(&self) -> bool {
+        self.kept.is_durable()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_hangs_is_told_and_holds_up_nothing_else() {
+    let (kept, live) = journal().await;
+    let hangs = Arc::new(AtomicBool::new(true));
+    let hanging = Hanging {
+        kept,
+        hangs: Arc::clone(&hangs),
+    };
+    let other = crate::stand::agent().await;
+    let browser = Browser::open(Inspector::new().journal(&hanging).agent(&other)).await;
+    let mut events = browser.events(Some("old")).await;
+    events
+        .until("it is told", |shown| {
+            shown.session["error"] == "the journal does not answer"
+        })
+        .await;
+    // More reads than run at the same time: each ends in time.
+    let begin = Instant::now();
+    let reads = (0..8).map(|_| browser.get("/api/transcript?session=old"));
+    for (status, _) in futures_util::future::join_all(reads).await {
+        assert!(!status.is_success(), "{status}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    other.run_to_completion("research tides").await.unwrap();
+    browser.data("/api/transcript?session=ann").await;
+
+    hangs.store(false, Ordering::SeqCst);
+    let shown = events.until("it is read", |shown| shown.is("t1", "completed")).await;
+    assert_eq!(shown.session["error"], json!(null));
+    live.close().await.unwrap();
 }

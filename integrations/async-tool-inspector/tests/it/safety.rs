@@ -136,6 +136,67 @@ async fn a_name_that_is_pointed_here_reads_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_of_http_2_names_its_host_in_its_address() {
+    let browser = Browser::open(Inspector::new()).await;
+    for (address, host, expected) in [
+        ("http://127.0.0.1:4000/api/info", None, StatusCode::OK),
+        ("http://evil.example/api/info", None, StatusCode::FORBIDDEN),
+        (
+            "http://evil.example/api/info",
+            Some("127.0.0.1:4000"),
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            "http://127.0.0.1:4000/api/info",
+            Some("evil.example"),
+            StatusCode::FORBIDDEN,
+        ),
+        ("http://127.0.0.1:4000/api/info", Some("127.0.0.1:4000"), StatusCode::OK),
+    ] {
+        let mut request = get(address);
+        request.headers_mut().remove(header::HOST);
+        if let Some(host) = host {
+            request.headers_mut().insert(header::HOST, host.parse().unwrap());
+        }
+        browser.sign(&mut request);
+        let status = send(&browser.router, request).await.status();
+        assert_eq!(status, expected, "{address} {host:?}");
+        // The same below a path of the host's server.
+        let nested = Router::new().nest("/inspect", browser.router.clone());
+        let mut request = get(&address.replace("/api", "/inspect/api"));
+        request.headers_mut().remove(header::HOST);
+        if let Some(host) = host {
+            request.headers_mut().insert(header::HOST, host.parse().unwrap());
+        }
+        browser.sign(&mut request);
+        assert_eq!(
+            send(&nested, request).await.status(),
+            expected,
+            "nested {address} {host:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cookie_that_another_server_of_the_host_sets_locks_nobody_out() {
+    let browser = Browser::open(Inspector::new()).await;
+    let tossed = format!("async-tool-inspector-4000=tossed; {}", browser.cookie);
+    for cookie in [&tossed, &browser.cookie] {
+        let mut request = get("/api/info");
+        request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+        assert_eq!(
+            send(&browser.router, request).await.status(),
+            StatusCode::OK,
+            "{cookie}"
+        );
+    }
+    let mut logout = post("/api/logout", &json!({}));
+    logout.headers_mut().insert(header::COOKIE, tossed.parse().unwrap());
+    assert_eq!(send(&browser.router, logout).await.status(), StatusCode::OK);
+    assert_eq!(browser.get("/api/info").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_of_another_origin_does_nothing() {
     let agent = agent().await;
     let browser = Browser::open(Inspector::new().agent(&agent)).await;
@@ -310,6 +371,13 @@ async fn requests_are_bounded() {
     assert_eq!(
         (status, &error["error"]["kind"]),
         (StatusCode::PAYLOAD_TOO_LARGE, &json!("too_large"))
+    );
+
+    // Of those who have no cookie yet, less is read.
+    let login = post("/api/login", &json!({"token": "x".repeat(2_000)}));
+    assert_eq!(
+        send(&browser.router, login).await.status(),
+        StatusCode::PAYLOAD_TOO_LARGE
     );
 
     // Without a length, too.
