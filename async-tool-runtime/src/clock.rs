@@ -1,6 +1,9 @@
 //! Time in the library: milliseconds since the Unix epoch, advanced by tokio's clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,10 +69,15 @@ impl Timestamp {
 
 /// Clock that reads the system clock once and then counts with tokio's. So it never runs backwards, and stops where a test
 /// pauses time.
-#[derive(Clone, Copy, Debug)]
+///
+/// Clones are the same clock.
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
     origin: Timestamp,
     started: Instant,
+    /// Start in the time of another runtime, whose paused clock is behind the one in which this clock was started. Without it, this clock
+    /// would stand still there until the other one has caught up.
+    behind: Arc<OnceLock<Instant>>,
 }
 
 impl Clock {
@@ -77,10 +85,40 @@ impl Clock {
         Self {
             origin: Timestamp::of_system(),
             started: Instant::now(),
+            behind: Arc::default(),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.origin.after(self.started.elapsed())
+        let now = Instant::now();
+        let started = match self.behind.get() {
+            Some(behind) => *behind,
+            None if now < self.started => *self.behind.get_or_init(|| now),
+            None => self.started,
+        };
+        self.origin.after(now.saturating_duration_since(started))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{runtime::Builder, time::sleep};
+
+    use super::*;
+
+    #[test]
+    fn a_clock_goes_on_in_a_runtime_whose_time_is_behind() {
+        let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
+        let clock = paused().unwrap().block_on(async {
+            sleep(Duration::from_secs(3_600)).await;
+            Clock::start()
+        });
+        paused().unwrap().block_on(async {
+            let before = clock.now();
+            sleep(Duration::from_millis(250)).await;
+            assert_eq!(clock.clone().now().since(before), Duration::from_millis(250));
+            sleep(Duration::from_secs(7_200)).await;
+            assert_eq!(clock.now().since(before), Duration::from_millis(7_200_250));
+        });
     }
 }

@@ -262,14 +262,18 @@ impl Shell {
             .iter()
             .min_by_key(|(_, at)| **at)
             .map(|(timer, at)| (*timer, *at));
-        let now = self.manager.now();
+        let manager = &self.manager;
         let timer = async {
-            match next_timer {
-                Some((timer, at)) => {
-                    sleep(at.since(now)).await;
-                    timer
+            let Some((timer, at)) = next_timer else {
+                return pending().await;
+            };
+            // The machine knows one clock, and a timer that fires before its time would have no second chance.
+            loop {
+                let left = at.since(manager.now());
+                if left.is_zero() {
+                    return timer;
                 }
-                None => pending().await,
+                sleep(left).await;
             }
         };
         let turn = &mut self.turn;

@@ -719,7 +719,7 @@ impl AsyncToolManagerBuilder {
             queue = queue.beyond_the_limit();
         }
         let inner = Arc::new(Inner {
-            executor: Executor::new(registry, layers, self.stop_timeout, clock, self.traces.clone()),
+            executor: Executor::new(registry, layers, self.stop_timeout, clock.clone(), self.traces.clone()),
             when_full: self.when_full,
             task_timeout: self.task_timeout,
             result_limit: self.result_limit,

@@ -11,7 +11,10 @@ use async_tool_runtime::{
     tool::Effect,
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::Builder,
+    time::{Instant, sleep},
+};
 
 use super::process::{entries, kept, listener};
 use crate::stand::{manager, secs, tool_of};
@@ -168,4 +171,31 @@ async fn a_completion_is_waited_for_no_longer_than_the_time_that_was_left_whatev
         let took = begun.elapsed().as_secs();
         assert!(took >= least && took <= most, "{ahead}: {took}");
     }
+}
+
+#[test]
+fn a_result_wakes_the_model_though_the_manager_is_of_a_runtime_whose_time_is_ahead() {
+    let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
+    let kept = kept();
+    let first = paused().unwrap();
+    first.block_on(async {
+        let builder = AsyncAgent::builder(calling(&["quick"]), manager([quick()]));
+        let agent = builder.journal(Arc::clone(&kept)).session("s").start().await.unwrap();
+        agent.send("go on").await.unwrap();
+        sleep(secs(2)).await;
+        let _never_dropped = std::mem::ManuallyDrop::new(agent);
+    });
+    drop(first);
+    let place = paused().unwrap().block_on(async {
+        sleep(secs(3_600)).await;
+        manager([look(), order(), quick()])
+    });
+    paused().unwrap().block_on(async {
+        let model = listener();
+        let builder = AsyncAgent::builder(model.clone(), place);
+        let agent = builder.journal(Arc::clone(&kept)).session("s").resume().await.unwrap();
+        let idle = tokio::time::timeout(secs(60), agent.run_until_idle());
+        idle.await.expect("its timer is lost").unwrap();
+        assert!(!model.requests().is_empty(), "the model has not seen the result");
+    });
 }
