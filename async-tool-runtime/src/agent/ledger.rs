@@ -4,7 +4,6 @@
 //! `deliveries.rs`.
 
 mod answers;
-mod blobs;
 mod clock;
 mod deliveries;
 mod error;
@@ -16,7 +15,6 @@ mod session;
 mod tasks;
 mod turns;
 
-pub(super) use blobs::{Blobs, find};
 pub use error::FoldError;
 pub(crate) use phase::{Life, OpenTurn};
 pub(crate) use record::{TaskRecord, Told, Waits};

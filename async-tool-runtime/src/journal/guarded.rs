@@ -89,6 +89,13 @@ impl Journal for GuardedJournal {
         })
     }
 
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        Box::pin(async move {
+            let removed = unwind::finish(PART, || self.0.remove(session));
+            removed.await.map_err(unwritten)?
+        })
+    }
+
     fn is_durable(&self) -> bool {
         // A session that is left can be closed later; a session that is closed is lost.
         unwind::call(PART, || self.0.is_durable()).unwrap_or(true)

@@ -235,6 +235,42 @@ pub trait Journal: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    /// Removes a closed session: its entries, its snapshot and its media. True if the journal has nothing of the session any more.
+    ///
+    /// 1. An open session MUST stay as it is, and the answer is false: its agent, or the next one, needs the entries.
+    /// 2. A process that is killed during the removal MUST leave the whole session or nothing of it. A read that has begun MAY end with
+    ///    an error.
+    /// 3. For a session that is unknown, or that was removed before, the answer is true.
+    /// 4. Afterwards the name is that of a session that never was.
+    ///
+    /// Default: keeps the session and returns false, for a store that forgets nothing. A journal that wraps another SHOULD pass it on.
+    ///
+    /// ```
+    /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
+    /// use async_tool_runtime::{SessionId, task::Timestamp};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (journal, session, claim) = (MemoryJournal::new(), SessionId::new("s"), Claim::new());
+    /// # let at = Timestamp::from_millis(0);
+    /// let opened = Entry::Opened { format: Format::CURRENT, nonce: "n".into(), works_for: None, at };
+    /// let last = journal.append(&session, &claim, Seq::START, &[opened]).await?;
+    /// assert!(!journal.remove(&session).await?); // It is open.
+    /// journal.append(&session, &claim, last, &[Entry::Closed { at }]).await?;
+    /// assert!(journal.remove(&session).await?);
+    /// assert!(journal.entries(&session).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Unavailable`] if the store can't be written; a retry may succeed.
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        let _ = session;
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         None
@@ -312,6 +348,10 @@ impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
         (**self).blob(session, name)
+    }
+
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        (**self).remove(session)
     }
 
     fn snapshot_every(&self) -> Option<NonZeroU64> {

@@ -183,6 +183,15 @@ impl Journal for MemoryJournal {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        let mut logs = self.logs();
+        let is_open = logs.get(session).is_some_and(|log| !is_closed(log));
+        if !is_open {
+            logs.remove(session);
+        }
+        Box::pin(std::future::ready(Ok(!is_open)))
+    }
+
     fn is_durable(&self) -> bool {
         false
     }

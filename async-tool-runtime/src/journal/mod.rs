@@ -33,7 +33,7 @@
 //! 1. Entries of one append become durable together or not at all.
 //! 2. `append` names the last entry that its writer knows. If the session has later entries, another writer owns it now, and the
 //!    append changes nothing. So two writers can't both go on.
-//! 3. Entries are never changed or removed.
+//! 3. Entries are never changed. They are removed only with their whole session, after its end and by the host ([`Journal::remove`]).
 //! 4. A session belongs to a claim, and a claim to one running agent: neither to a process nor to an open journal. So two agents of one
 //!    process can't both go on either. The hold ends with `release`, or when the claim is dropped. Between processes, holds only spare
 //!    a conflict; the fence alone decides.
@@ -56,6 +56,7 @@ mod guarded;
 mod interrupt_cause;
 mod join;
 mod log;
+mod media;
 mod memory;
 mod seq;
 mod snapshot;
@@ -74,6 +75,8 @@ pub(crate) use guarded::GuardedJournal;
 pub use interrupt_cause::InterruptCause;
 pub use join::JoinPolicy;
 pub use log::Journal;
+pub use media::find_media;
+pub(crate) use media::{Blobs, blobs, find};
 pub use memory::MemoryJournal;
 pub use seq::Seq;
 pub use snapshot::Snapshot;

@@ -5,7 +5,8 @@
 //! 1. Nothing is lost: the bytes and the links of entries are packed. Before the entries are deleted, the pack is
 //!    unpacked and compared with them.
 //! 2. Row, entries and the session's count of packed entries change in one transaction. So a reader finds each entry
-//!    once, at any time.
+//!    once, at any time. It happens only if the session is still the one that was read: another process may have removed it,
+//!    and its number is that of the next one then.
 //! 3. Appends wait for one small transaction at most: the reader thread reads and compresses, and pages are returned in
 //!    small groups.
 
@@ -100,6 +101,9 @@ impl SqliteJournal {
 /// A row to be written.
 struct Bundle {
     session: i64,
+    name: String,
+    /// Time of the session's last append, which tells it from a later one of its name and number.
+    changed: i64,
     entries: Vec<Raw>,
     is_last: bool,
     /// `None` if the entries can't be packed.
@@ -112,19 +116,21 @@ impl Bundle {
         let view = connection.unchecked_transaction()?;
         let found = view
             .prepare_cached(
-                "SELECT number, packed, last, name FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
+                "SELECT number, packed, last, name, changed FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
             )?
             .query_row([after], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
             })
             .optional()?;
-        let Some((session, packed, last, name)) = found else {
+        let Some((session, packed, last, name, changed)) = found else {
             return Ok(None);
         };
         let entries = entries(&view, session, packed, last, ENTRIES, BYTES)?;
         let pack = pack(&entries, &name, packed).map_err(StoreError::other)?;
         Ok(Some(Self {
             session,
+            name,
+            changed,
             is_last: entries.last().is_none_or(|entry| entry.seq >= last),
             entries,
             pack,
@@ -140,9 +146,10 @@ impl Bundle {
         let bytes: usize = self.entries.iter().map(|entry| entry.bytes.len()).sum();
         let is_as_before = transaction
             .prepare_cached(
-                "UPDATE sessions SET packed = ?3 WHERE number = ?1 AND packed = ?2 AND closed AND last >= ?3",
+                "UPDATE sessions SET packed = ?3
+                 WHERE number = ?1 AND packed = ?2 AND closed AND last >= ?3 AND name = ?4 AND changed = ?5",
             )?
-            .execute(params![self.session, first.seq - 1, last.seq])?;
+            .execute(params![self.session, first.seq - 1, last.seq, self.name, self.changed])?;
         if is_as_before == 0 {
             return Ok(false);
         }

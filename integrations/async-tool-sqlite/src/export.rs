@@ -16,7 +16,7 @@ use crate::{
     SqliteJournal, StoreError,
     blob::{self, Found},
     chain::Hex,
-    journal::read_raw,
+    journal::{Place, read_raw},
     json,
     page::Raw,
     stream::{Piece, Pieces},
@@ -94,7 +94,7 @@ impl SqliteJournal {
     /// Streams the entries of a session after `after` in their stored form, without decoding them.
     #[must_use = "streams do nothing unless polled"]
     pub fn raw(&self, session: &SessionId, after: Seq) -> BoxStream<'static, Result<RawEntry, ReadError>> {
-        let start = (session.clone(), after.as_u64());
+        let start = Place::new(session.clone(), after);
         Box::pin(Pieces::new(&self.shared, start, |connection, place| {
             let piece = read_raw(connection, place);
             Piece {
@@ -111,8 +111,9 @@ impl SqliteJournal {
     /// The bytes of images, sounds and files that an entry names are in lines before it: `{"blob":"<SHA-256>","data":"<base64>"}`.
     #[must_use = "streams do nothing unless polled"]
     pub fn export(&self, session: &SessionId) -> BoxStream<'static, Result<String, ReadError>> {
-        Box::pin(Pieces::new(&self.shared, (session.clone(), 0), |connection, place| {
-            let session = place.0.clone();
+        let start = Place::new(session.clone(), Seq::START);
+        Box::pin(Pieces::new(&self.shared, start, |connection, place| {
+            let session = place.session.clone();
             let piece = read_raw(connection, place);
             let to_lines = |raw: Raw| -> Vec<Result<String, StoreError>> {
                 let (session, seq) = (session.clone(), Seq::new(raw.seq));

@@ -25,6 +25,7 @@ use crate::{
     page::{Page, Raw},
     reader::Reader,
     release::Release,
+    remove::remove,
     snapshot::{self, Keep},
     stream::{Piece, Pieces},
     worker::Worker,
@@ -230,7 +231,7 @@ impl Journal for SqliteJournal {
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>> {
         Box::pin(Pieces::new(
             &self.shared,
-            (session.clone(), after.as_u64()),
+            Place::new(session.clone(), after),
             read_entries,
         ))
     }
@@ -272,6 +273,14 @@ impl Journal for SqliteJournal {
         })
     }
 
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        let session = session.clone();
+        Box::pin(async move {
+            let removed = self.write(move |file| remove(file, session.as_str()));
+            removed.await.map_err(StoreError::unavailable)
+        })
+    }
+
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         const { NonZeroU64::new(1_000) }
     }
@@ -305,11 +314,33 @@ impl fmt::Debug for SqliteJournal {
     }
 }
 
-type Place = (SessionId, u64);
+/// Place in a session from which it is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) session: SessionId,
+    after: u64,
+    /// True if an earlier piece has found that entries follow.
+    goes_on: bool,
+}
+
+impl Place {
+    pub(crate) const fn new(session: SessionId, after: Seq) -> Self {
+        Self {
+            session,
+            after: after.as_u64(),
+            goes_on: false,
+        }
+    }
+}
 
 /// Reads raw entries of a session and the position after them. Ends with an error if the next entry is missing or
 /// damaged.
-pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piece<Place, Raw> {
+pub(crate) fn read_raw(connection: &Connection, place: Place) -> Piece<Place, Raw> {
+    let Place {
+        session,
+        after,
+        goes_on,
+    } = place;
     let page = match Page::read(connection, session.as_str(), after) {
         Ok(page) => page,
         Err(error) => return Piece::failed(error),
@@ -332,6 +363,9 @@ pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piec
             source: damage.into(),
         }));
         return piece;
+    } else if goes_on && page.last <= after {
+        // The session was removed meanwhile. Its beginning alone would look like the whole.
+        known += 1;
     } else if known >= page.last {
         // The session's row is damaged: it ends before its entries do.
         if page.is_going_on {
@@ -340,7 +374,11 @@ pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piec
         }
         return piece;
     } else if known > after {
-        piece.next = Some((session, known));
+        piece.next = Some(Place {
+            session,
+            after: known,
+            goes_on: true,
+        });
         return piece;
     } else {
         known += 1;
@@ -353,7 +391,7 @@ pub(crate) fn read_raw(connection: &Connection, (session, after): Place) -> Piec
 }
 
 fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Entry)> {
-    let session = place.0.clone();
+    let session = place.session.clone();
     let raw = read_raw(connection, place);
     let parse = |raw: Raw| {
         let seq = Seq::new(raw.seq);

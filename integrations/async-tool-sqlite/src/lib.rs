@@ -103,6 +103,7 @@ mod pack;
 mod page;
 mod reader;
 mod release;
+mod remove;
 mod report;
 mod salvage;
 mod schema;

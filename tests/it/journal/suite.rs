@@ -147,6 +147,8 @@ enum Flaw {
     ListsClosedAsOpen,
     ListsNoneAsOpen,
     ForgetsClosed,
+    RemovesOpen,
+    RemovesHalf,
     StaysLocked,
     WritesLater,
     ForgetsFences,
@@ -203,6 +205,8 @@ const FLAWS: &[(Flaw, JournalRule)] = {
         (Flaw::ListsClosedAsOpen, Rule::OpenSessions),
         (Flaw::ListsNoneAsOpen, Rule::OpenSessions),
         (Flaw::ForgetsClosed, Rule::ClosedSessions),
+        (Flaw::RemovesOpen, Rule::Removal),
+        (Flaw::RemovesHalf, Rule::Removal),
         (Flaw::StaysLocked, Rule::DroppedAppend),
         (Flaw::WritesLater, Rule::Reopening),
         (Flaw::ForgetsFences, Rule::Reopening),
@@ -465,6 +469,20 @@ impl Journal for Flawed {
             _ => {}
         }
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        let key = self.key(session);
+        let mut logs = self.logs();
+        let is_open = |log: &Vec<Entry>| !matches!(log.last(), Some(Entry::Closed { .. }));
+        let is_kept = logs.get(&key).is_some_and(is_open) && !self.has(Flaw::RemovesOpen);
+        if self.has(Flaw::RemovesHalf) {
+            logs.entry(key).or_default().truncate(1);
+        } else if !is_kept {
+            logs.remove(&key);
+            self.disk.lock().unwrap().remove(&key);
+        }
+        Box::pin(std::future::ready(Ok(!is_kept)))
     }
 
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>> {

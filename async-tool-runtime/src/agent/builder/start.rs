@@ -16,7 +16,7 @@ use crate::{
         sub::{End, Survey},
     },
     broadcast::next,
-    journal::{Claim, Entry, GuardedJournal, Journal, MemoryJournal, Seq},
+    journal::{Claim, Entry, GuardedJournal, Journal, MemoryJournal, Seq, find_media},
     manager::TaskNews,
     tool::ToolDefinition,
     unwind,
@@ -57,7 +57,7 @@ impl Start {
         let mut entries = self.journal.read(session, seq);
         while let Some(entry) = next(&mut entries).await {
             let (at, mut entry) = entry.map_err(StartError::Read)?;
-            let found = blobs::find_in(&*self.journal, session, &mut entry).await;
+            let found = find_media(&*self.journal, session, &mut entry).await;
             found.map_err(StartError::Read)?;
             if let Some(found) = entry.format().filter(|format| format.is_newer()) {
                 return Err(StartError::Newer {

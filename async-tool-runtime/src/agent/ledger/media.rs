@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Blobs, Ledger, find};
+use super::Ledger;
 use crate::{
     context::{Answer, AnswerContent, Message},
+    journal::{Blobs, find},
     task::AsyncTaskResult,
 };
 

@@ -1,10 +1,8 @@
 //! Bytes of media beside the entries of a session.
 
-use std::sync::Arc;
-
 use crate::{
-    agent::ledger::{Blobs, Ledger, find},
-    journal::{AppendError, Entry, Journal, ReadError},
+    agent::ledger::Ledger,
+    journal::{AppendError, Entry, Journal, ReadError, blobs},
     session::SessionId,
 };
 
@@ -26,21 +24,6 @@ pub(super) async fn put(journal: &dyn Journal, session: &SessionId, entries: &[E
     Ok(())
 }
 
-/// Reads the bytes of an entry's media.
-pub(in crate::agent) async fn find_in(
-    journal: &dyn Journal,
-    session: &SessionId,
-    entry: &mut Entry,
-) -> Result<(), ReadError> {
-    let names = entry.media().into_iter().filter(|media| media.is_withheld());
-    let names: Vec<Arc<str>> = names.filter_map(|media| media.blob().cloned()).collect();
-    if !names.is_empty() {
-        let blobs = read(journal, session, names).await?;
-        entry.media_mut().into_iter().for_each(|media| find(media, &blobs));
-    }
-    Ok(())
-}
-
 /// Reads the bytes of a snapshot's media.
 pub(in crate::agent) async fn find_all(
     journal: &dyn Journal,
@@ -49,25 +32,8 @@ pub(in crate::agent) async fn find_all(
 ) -> Result<(), ReadError> {
     let names = ledger.missing_blobs();
     if !names.is_empty() {
-        let blobs = read(journal, session, names).await?;
+        let blobs = blobs(journal, session, names).await?;
         ledger.find_blobs(&blobs);
     }
     Ok(())
-}
-
-async fn read(journal: &dyn Journal, session: &SessionId, names: Vec<Arc<str>>) -> Result<Blobs, ReadError> {
-    let mut blobs = Blobs::new();
-    for name in names {
-        if blobs.contains_key(&name) {
-            continue;
-        }
-        match journal.blob(session, &name).await? {
-            Some(bytes) => drop(blobs.insert(name, bytes)),
-            None => tracing::warn!(
-                target: "async_tool::journal", blob = &*name, %session,
-                "the journal has lost the bytes of an image, sound or file; the model gets a description"
-            ),
-        }
-    }
-    Ok(blobs)
 }

@@ -35,6 +35,7 @@ rules! {
         AllSessions = "all-sessions", "all sessions that have entries are listed, each once, and no others";
         OpenSessions = "open-sessions", "the open sessions are those whose last entry isn't `Closed`";
         ClosedSessions = "closed-sessions", "a closed session can still be read, and its fence holds";
+        Removal = "removal", "a removed session is gone as a whole, only a closed one can be removed, and its name can be used anew";
         /// Not checked for a store that one open journal at a time can use.
         Release = "release", "a released session can be written at once through any other journal of the store, and only that session is released";
         /// Not checked for a store that one open journal at a time can use.

@@ -196,3 +196,34 @@ pub(super) async fn closed_sessions<S: JournalStore>(stage: Stage<S>) -> Checked
     stage.holds(&session, &entries).await?;
     stage.lists(SessionFilter::All, &[&session]).await
 }
+
+pub(super) async fn removal<S: JournalStore>(stage: Stage<S>) -> Checked {
+    let (kept, others) = stage.session("kept", 3).await?;
+    let (session, mut entries) = stage.session("s", 3).await?;
+    let is_gone = |doing: &str, expected: bool, found: bool| equal(doing, &expected, &found);
+    is_gone("remove an open session", false, stage.removed(&session).await?)?;
+    stage.holds(&session, &entries).await?;
+    stage.appended(&session, 3, &[CLOSED]).await?;
+    entries.push(CLOSED);
+    if !stage.removed(&session).await? {
+        // The store forgets nothing.
+        stage.holds(&session, &entries).await?;
+        return stage.lists(SessionFilter::All, &[&kept, &session]).await;
+    }
+    for absent in [&session, &SessionId::new("absent")] {
+        stage.holds(absent, &[]).await?;
+        is_gone("remove a session that isn't there", true, stage.removed(absent).await?)?;
+    }
+    stage.lists(SessionFilter::All, &[&kept]).await?;
+    equal(
+        "append to a removed session after its last entry",
+        &0,
+        &stage.refused(&session, 4, 0).await?,
+    )?;
+    let anew = said("anew", 0..2);
+    stage.appended(&session, 0, &anew).await?;
+    stage.holds(&session, &anew).await?;
+    stage.holds(&kept, &others).await?;
+    stage.appended(&kept, 3, &[]).await?;
+    stage.lists(SessionFilter::Open, &[&kept, &session]).await
+}

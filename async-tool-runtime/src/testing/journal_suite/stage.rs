@@ -123,6 +123,12 @@ impl<S: JournalStore> Stage<S> {
         released.map_err(|error| Wrong::error(format!("release session {:?}", session.as_str()), &error))
     }
 
+    /// Removes a session; true if the journal says that nothing of it is left.
+    pub(super) async fn removed(&self, session: &SessionId) -> Checked<bool> {
+        let removed = self.journal.remove(session).await;
+        removed.map_err(|error| Wrong::error(format!("remove session {:?}", session.as_str()), &error))
+    }
+
     pub(super) fn journal(&self) -> &S::Journal {
         &self.journal
     }

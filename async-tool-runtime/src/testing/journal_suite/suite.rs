@@ -57,7 +57,7 @@ use crate::future::BoxFuture;
 /// A failure shows the rule, the expected and the actual result:
 ///
 /// ```text
-/// the journal breaks 1 of 33 rules
+/// the journal breaks 1 of 34 rules
 ///
 /// stale-fence: an append after an entry that isn't the last one is a conflict
 ///    doing: append 1 entry to session "s" after entry 1, where entry 3 is the last
@@ -196,6 +196,7 @@ fn check_rule<S: JournalStore>(rule: JournalRule, stage: Stage<S>) -> BoxFuture<
         JournalRule::AllSessions => Box::pin(sessions::all_sessions(stage)),
         JournalRule::OpenSessions => Box::pin(sessions::open_sessions(stage)),
         JournalRule::ClosedSessions => Box::pin(sessions::closed_sessions(stage)),
+        JournalRule::Removal => Box::pin(sessions::removal(stage)),
         JournalRule::Texts => Box::pin(contents::texts(stage)),
         JournalRule::EveryEntry => Box::pin(contents::every_entry(stage)),
         JournalRule::Numbers => Box::pin(contents::numbers(stage)),

@@ -25,7 +25,7 @@ fn small() -> Media {
 }
 
 /// A session in which the user sends a large and a small image, and a tool returns the large one again.
-async fn talk(journal: &SqliteJournal) -> AsyncAgent {
+pub(crate) async fn talk(journal: &SqliteJournal) -> AsyncAgent {
     let model = model::from_fn(async |request| {
         let is_asked = matches!(
             request.messages.last().map(|message| &**message),

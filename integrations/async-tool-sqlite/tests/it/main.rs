@@ -25,6 +25,7 @@ mod owners;
 mod power;
 mod processes;
 mod recorded;
+mod removal;
 mod tools;
 mod versions;
 mod worlds;
