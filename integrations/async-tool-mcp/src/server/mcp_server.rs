@@ -121,6 +121,7 @@ impl McpServer {
     /// Names a tool whose first questions are asked before its task is made, in the reply to the call.
     ///
     /// These are the questions that it asks within half a second of its start, or of the last answer. Other tools ask them in their task.
+    /// A call that dies with its process before it has become a task is not taken up by the next process.
     #[must_use]
     pub fn ask_first(mut self, tool: impl Into<String>) -> Self {
         self.settings.ask_first.insert(tool.into());
@@ -204,7 +205,11 @@ impl McpServer {
     /// effect is `read` or `idempotent`. One with the effect `once` ends as failed, unless its tool's `reconcile` function finds its end.
     /// Ordinary calls are not kept, because they end with their connection.
     ///
-    /// Each task is a session of the journal, whose name begins with `mcp-`. The journal may have other sessions too.
+    /// Each task is a session of the journal, whose name begins with `mcp-`. The journal may have other sessions too. The session of an
+    /// ended task is [removed](Journal::remove) after its retention, also if the task ended in an earlier process.
+    ///
+    /// Servers of several processes may use one journal. A task that another process runs is not run here, and its end is found here. If
+    /// that process is gone, the task is taken up as after a restart.
     ///
     /// # Errors
     ///
@@ -217,6 +222,7 @@ impl McpServer {
         let store = Store::new(Arc::new(journal));
         self.tasks.keep_in(store.clone());
         store.recover(&self.tasks).await?;
+        self.tasks.attend();
         Ok(self)
     }
 

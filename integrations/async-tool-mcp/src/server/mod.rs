@@ -11,13 +11,15 @@
 //! 3. Retention is counted from the end. Nothing here ends a call because of its age.
 //! 4. A key of a question is used once in the life of a call.
 //! 5. A reply for a call of another principal is the reply for an unknown one.
-//! 6. A lookup costs the same with many calls: no request walks over the records.
+//! 6. A task of the journal runs in one process: the one that has its session. The others read its end from the journal.
+//! 7. A lookup costs the same with many calls: no request walks over the records.
 //!
 //! Absent on purpose: a time limit for calls (a tool's `timeout` is one), checks of tokens (a layer before the router makes them), and push of
 //! results (clients poll).
 
 mod clock;
 mod hand_off;
+mod kept;
 mod mcp_server;
 mod meter;
 mod offer;
@@ -25,6 +27,8 @@ mod outcome;
 mod principal;
 mod question;
 mod record;
+mod recovery;
+mod retention;
 mod service;
 mod settings;
 mod store;

@@ -159,6 +159,7 @@ fn media_block(media: &Media) -> Value {
             }
         },
         (None, Some(url)) => json!({"type": "resource_link", "uri": url, "name": name, "mimeType": kind}),
-        (None, None) => text_block(media.describe()),
+        // The journal has lost them.
+        (None, None) => text_block(format!("{} Its bytes are lost, and can't be sent.", media.describe())),
     }
 }

@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, SessionId, TaskHandle, TaskId, ToolCall,
+    AsyncAgent, AsyncToolManager, SessionId, TaskHandle, TaskId, ToolCall,
+    agent::WeakAgent,
     manager::ResolveError,
     tool::{InputRequest, ProgressReport},
 };
@@ -44,6 +45,9 @@ pub(super) struct Record {
     pub(super) takes_forms: bool,
     pub(super) retention: Duration,
     is_kept: bool,
+    asks_first: bool,
+    /// Agent that keeps the call in the journal.
+    agent: OnceLock<WeakAgent>,
     created: u64,
     clock: Clock,
     state: Mutex<State>,
@@ -65,6 +69,8 @@ struct State {
     updated: u64,
     ended: u64,
     cancelled_by_client: bool,
+    /// Reason of a stop that came before the handle.
+    stopped: Option<&'static str>,
     /// Time at which a call without a waiting request is given up, or an ended one is forgotten.
     until: Option<Instant>,
 }
@@ -121,6 +127,8 @@ impl Record {
             takes_forms,
             retention,
             is_kept: false,
+            asks_first: false,
+            agent: OnceLock::new(),
             created,
             clock,
             state: Mutex::new(state),
@@ -137,6 +145,24 @@ impl Record {
         self
     }
 
+    /// Marks the call as one that becomes a task after its first questions.
+    pub(super) const fn asking_first(mut self, asks_first: bool) -> Self {
+        self.asks_first = asks_first;
+        self
+    }
+
+    pub(super) const fn asks_first(&self) -> bool {
+        self.asks_first
+    }
+
+    pub(super) fn set_agent(&self, agent: WeakAgent) {
+        let _the_first_one_stays = self.agent.set(agent);
+    }
+
+    pub(super) fn agent(&self) -> Option<AsyncAgent> {
+        self.agent.get()?.upgrade()
+    }
+
     /// True if the end of the call counts only once it is in the journal.
     pub(super) const fn is_kept(&self) -> bool {
         self.is_kept
@@ -147,8 +173,15 @@ impl Record {
     }
 
     pub(super) fn begin(&self, handle: TaskHandle) {
-        self.state().handle = Some(handle);
+        let stopped = {
+            let mut state = self.state();
+            state.handle = Some(handle);
+            state.stopped
+        };
         self.changes.send_modify(|number| *number += 1);
+        if let Some(reason) = stopped {
+            self.stop(reason, false);
+        }
     }
 
     pub(super) fn handle(&self) -> Option<TaskHandle> {
@@ -207,6 +240,7 @@ impl Record {
             }),
         };
         let ttl = state.end.as_ref().map(|_| {
+            // The clock of an earlier process may have been ahead.
             let ran = state.ended.saturating_sub(self.created);
             ran.saturating_add(millis(self.retention))
         });
@@ -332,7 +366,7 @@ impl Record {
         state.end = Some(Arc::new(end));
         state.questions.clear();
         state.ended = time;
-        state.updated = time;
+        state.update(time);
         drop(state);
         self.changes.send_modify(|number| *number += 1);
         true
@@ -346,6 +380,9 @@ impl Record {
                 return;
             }
             state.cancelled_by_client |= by_client;
+            if state.handle.is_none() {
+                state.stopped = Some(reason);
+            }
             state.handle.clone()
         };
         let Some(handle) = handle else { return };
@@ -380,13 +417,18 @@ impl Record {
     }
 
     fn changed(&self, mut state: MutexGuard<'_, State>) {
-        state.updated = self.clock.now();
+        state.update(self.clock.now());
         drop(state);
         self.changes.send_modify(|number| *number += 1);
     }
 }
 
 impl State {
+    /// Notes a change. Its time is later than that of the change before, also if this process's clock is behind that of an earlier one.
+    fn update(&mut self, time: u64) {
+        self.updated = time.max(self.updated.saturating_add(1));
+    }
+
     /// Adds a question under a key that was never used.
     fn open(&mut self, question: Question) {
         let stem = question.stem();

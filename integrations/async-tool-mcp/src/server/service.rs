@@ -11,6 +11,7 @@ use super::{
     outcome::{End, ToolResult},
     record::{CANCELLED, Record, View},
     settings::Settings,
+    store::Store,
     tasks::Tasks,
     waiting::{Waited, wait},
     wire::Caller,
@@ -131,7 +132,7 @@ impl Service {
             name,
             arguments,
             caller.takes_forms(),
-            as_task && !self.settings.ask_first.contains(name),
+            (as_task, self.settings.ask_first.contains(name)),
             |call| retention_of.as_ref().and_then(|of| of(call)).unwrap_or(*retention),
         );
         submitted.await.map_err(|error| refused(&error))
@@ -146,7 +147,7 @@ impl Service {
         retry: &Retry,
     ) -> Result<Arc<Record>, Refusal> {
         let record = match retry.state.as_deref() {
-            Some(state) => self.tasks.find(state, caller.principal()).await,
+            Some(state) => self.find(caller, state).await?,
             None => None,
         };
         let record = record.filter(|record| {
@@ -165,7 +166,8 @@ impl Service {
         tool: &Arc<dyn Tool>,
         record: Arc<Record>,
     ) -> Result<Answer, Refusal> {
-        if self.settings.ask_first.contains(&*tool.definition().name) {
+        let asks_first = self.settings.ask_first.contains(&*tool.definition().name);
+        if asks_first {
             let until = Instant::now() + ASKS_WITHIN;
             match wait(self, &record, caller, self.settings.heartbeat, Some(until)).await {
                 Waited::Asks(questions) => return Ok(self.ask(&record, questions)),
@@ -174,6 +176,9 @@ impl Service {
             }
         }
         record.make_task();
+        if asks_first && let Err(error) = Store::mark(&record).await {
+            return Err(Refusal::Broken(format!("the task can't be kept: {error}")));
+        }
         Ok(Answer::Task(record.view()))
     }
 
@@ -226,7 +231,7 @@ impl Service {
             Ok(asked) => asked,
             Err(problem) => return Ok(Answer::Result(ToolResult::of_failure(problem))),
         };
-        let record = self.tasks.find(&asked.handle, caller.principal()).await;
+        let record = self.find(caller, &asked.handle).await?;
         let Some(record) = record.filter(|record| !record.is_task()) else {
             return Ok(Answer::Result(ToolResult::of_failure(hand_off::UNKNOWN)));
         };
@@ -266,8 +271,17 @@ impl Service {
     }
 
     async fn task(&self, caller: &Caller, id: &str) -> Result<Arc<Record>, Refusal> {
-        let record = self.tasks.find(id, caller.principal()).await;
+        let record = self.find(caller, id).await?;
         record.filter(|record| record.is_task()).ok_or(Refusal::UnknownTask)
+    }
+
+    async fn find(&self, caller: &Caller, id: &str) -> Result<Option<Arc<Record>>, Refusal> {
+        let found = self.tasks.find(id, caller.principal()).await;
+        found.map_err(|error| {
+            tracing::warn!(target: "async_tool::mcp", %error, "a task can't be read");
+            // Not that it is unknown, because a client would give the task up. And nothing of the task: the caller may be anybody.
+            Refusal::Broken("the task can't be read now; ask again".to_owned())
+        })
     }
 }
 

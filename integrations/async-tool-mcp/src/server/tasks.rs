@@ -8,6 +8,7 @@ use std::{
 
 use async_tool_runtime::{
     AsyncTaskResult, AsyncToolManager, SessionId, TaskEvent, ToolCall, ToolError, ToolErrorKind,
+    journal::ReadError,
     task::{TaskEventStream, TaskSnapshot, TaskSpec},
 };
 use tokio::{
@@ -19,9 +20,11 @@ use uuid::Uuid;
 
 use super::{
     clock::Clock,
+    kept::Found,
     outcome::{End, INTERRUPTED},
     principal::Principal,
     record::Record,
+    retention::Retention,
     store::Store,
 };
 
@@ -31,6 +34,7 @@ pub(super) struct Tasks {
     manager: AsyncToolManager,
     clock: Clock,
     store: OnceLock<Store>,
+    retention: Arc<Retention>,
     known: Mutex<Known>,
     /// Wakes the watcher when the next expiry may have changed.
     expiry: Arc<Notify>,
@@ -41,12 +45,14 @@ struct Known {
     records: HashMap<SessionId, Arc<Record>>,
     expiring: BTreeSet<(Instant, SessionId)>,
     watcher: Option<JoinHandle<()>>,
+    /// Removes ended tasks from the journal.
+    sweeper: Option<JoinHandle<()>>,
 }
 
 impl Drop for Known {
     fn drop(&mut self) {
-        if let Some(watcher) = &self.watcher {
-            watcher.abort();
+        for task in [&self.watcher, &self.sweeper].into_iter().flatten() {
+            task.abort();
         }
     }
 }
@@ -57,6 +63,7 @@ impl Tasks {
             manager,
             clock: Clock::start(),
             store: OnceLock::new(),
+            retention: Arc::default(),
             known: Mutex::default(),
             expiry: Arc::default(),
         })
@@ -79,6 +86,31 @@ impl Tasks {
         self.store.get()
     }
 
+    /// Starts what goes on beside the requests.
+    pub(super) fn attend(self: &Arc<Self>) {
+        self.watch(&mut self.known());
+    }
+
+    /// End of a task in the journal, and its time.
+    pub(super) async fn read_end(&self, id: &SessionId) -> Result<Option<(End, u64)>, ReadError> {
+        let Some(store) = self.store() else { return Ok(None) };
+        match store.read(id).await? {
+            Found::Task(kept) => kept.end(store, &self.manager).await,
+            Found::Empty | Found::Foreign => Ok(None),
+        }
+    }
+
+    /// Removes the session of an ended task from the journal, after its retention.
+    pub(super) fn remove_later(&self, record: &Record) {
+        let at = record.until().unwrap_or_else(|| later(record.retention));
+        self.retention.remove_at(record.id.clone(), at);
+    }
+
+    /// Removes a session that no client knows from the journal.
+    pub(super) fn remove_now(&self, session: SessionId) {
+        self.retention.remove_at(session, Instant::now());
+    }
+
     /// Submits a call. Its record is known before its first event. A task that is to be kept is in the journal when this returns.
     pub(super) async fn submit(
         self: &Arc<Self>,
@@ -86,7 +118,7 @@ impl Tasks {
         tool: &str,
         arguments: serde_json::Value,
         takes_forms: bool,
-        is_kept: bool,
+        (is_kept, asks_first): (bool, bool),
         retention: impl FnOnce(&ToolCall) -> Duration,
     ) -> Result<Arc<Record>, ToolError> {
         let store = self.store().filter(|_| is_kept);
@@ -96,7 +128,7 @@ impl Tasks {
         let mut record = Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock);
         if store.is_some() {
             let created = record.created();
-            record = record.kept(created);
+            record = record.kept(created).asking_first(asks_first);
         }
         let record = Arc::new(record);
         self.insert(&record);
@@ -121,20 +153,34 @@ impl Tasks {
         self.watch(&mut known);
     }
 
+    /// Makes a record known, unless there is one of its id. Returns the one that is known, and if it is new.
+    pub(super) fn insert_new(self: &Arc<Self>, record: Arc<Record>) -> (Arc<Record>, bool) {
+        let mut known = self.known();
+        if let Some(there) = known.records.get(&record.id) {
+            return (Arc::clone(there), false);
+        }
+        known.records.insert(record.id.clone(), Arc::clone(&record));
+        self.watch(&mut known);
+        (record, true)
+    }
+
     /// Finds a call of a principal. The calls of others are as unknown as those that never were.
-    pub(super) async fn find(self: &Arc<Self>, id: &str, owner: &Principal) -> Option<Arc<Record>> {
+    pub(super) async fn find(self: &Arc<Self>, id: &str, owner: &Principal) -> Result<Option<Arc<Record>>, ReadError> {
         let id = SessionId::new(id);
         let here = self.known().records.get(&id).cloned();
         let record = match (here, self.store()) {
             (Some(record), _) => record,
-            (None, Some(store)) => store.find(&id, self).await?,
-            (None, None) => return None,
+            (None, Some(store)) => match store.read(&id).await? {
+                Found::Task(kept) if kept.is_task && kept.label.owner == *owner => store.adopt(&kept, self).await?,
+                _ => return Ok(None),
+            },
+            (None, None) => return Ok(None),
         };
         if record.owner != *owner {
-            return None;
+            return Ok(None);
         }
         self.refresh(&record);
-        (!record.is_over()).then_some(record)
+        Ok((!record.is_over()).then_some(record))
     }
 
     pub(super) fn forget(&self, id: &SessionId) {
@@ -178,8 +224,7 @@ impl Tasks {
     }
 
     fn expire(&self, record: &Record, after: Duration) {
-        // Far enough for any program; `Instant` has no other limit.
-        let until = Instant::now() + after.min(Duration::from_secs(60 * 60 * 24 * 365 * 30));
+        let until = later(after);
         let mut known = self.known();
         if let Some(before) = record.until() {
             known.expiring.remove(&(before, record.id.clone()));
@@ -192,12 +237,19 @@ impl Tasks {
         self.expiry.notify_one();
     }
 
-    /// Starts the watcher, also again after its runtime was dropped.
+    /// Starts the watcher and the sweeper, also again after their runtime was dropped.
     fn watch(self: &Arc<Self>, known: &mut Known) {
-        let runs = known.watcher.as_ref().is_some_and(|watcher| !watcher.is_finished());
-        if !runs && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let runs = |task: &Option<JoinHandle<()>>| task.as_ref().is_some_and(|task| !task.is_finished());
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if !runs(&known.watcher) {
             let events = self.manager.events();
             known.watcher = Some(runtime.spawn(watch(Arc::downgrade(self), Arc::clone(&self.expiry), events)));
+        }
+        if let Some(store) = self.store().filter(|_| !runs(&known.sweeper)) {
+            let sweep = Arc::clone(&self.retention).attend(store.clone(), self.clock);
+            known.sweeper = Some(runtime.spawn(sweep));
         }
     }
 
@@ -307,6 +359,11 @@ impl Tasks {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The moment after a time; far enough for any program, because `Instant` has no other limit.
+fn later(after: Duration) -> Instant {
+    Instant::now() + after.min(Duration::from_secs(60 * 60 * 24 * 365 * 30))
 }
 
 /// Forgets a call that was not submitted, also if its request is dropped meanwhile.

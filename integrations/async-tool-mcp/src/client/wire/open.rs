@@ -83,7 +83,10 @@ async fn attempt(
             serve(child, settings, lifecycle).await
         }
         Place::Streams(connect) => {
-            let streams = connect().await.map_err(|error| failed(error.to_string()))?;
+            let connected = timeout(settings.connect, connect()).await;
+            let connected =
+                connected.map_err(|_| failed(format!("there were no streams within {:?}", settings.connect)))?;
+            let streams = connected.map_err(|error| failed(error.to_string()))?;
             serve(streams, settings, lifecycle).await
         }
     }

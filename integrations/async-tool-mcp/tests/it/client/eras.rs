@@ -194,3 +194,15 @@ async fn a_server_that_speaks_nothing_is_refused_with_the_reason() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_never_come_are_given_up() {
+    let never = async_tool_mcp::McpTarget::streams(|| async {
+        let () = std::future::pending().await;
+        Ok((tokio::io::empty(), tokio::io::sink()))
+    });
+    let client = async_tool_mcp::McpClient::builder(never).connect_timeout(3 * super::SECOND);
+    let refused = tokio::time::timeout(10 * super::SECOND, client.connect()).await;
+    let error = refused.expect("it waits for ever").unwrap_err();
+    assert!(error.to_string().contains("no streams within 3s"), "{error}");
+}

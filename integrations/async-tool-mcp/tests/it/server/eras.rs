@@ -87,6 +87,16 @@ async fn a_tool_that_needs_a_task_names_what_is_required() {
     let error = &reply.last["error"];
     assert_eq!(error["code"], -32021);
     assert_eq!(error["data"]["requiredCapabilities"], with_tasks());
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let reply = client
+            .ask(method, json!({"taskId": "mcp-1", "inputResponses": {}}))
+            .await;
+        assert_eq!(
+            (reply.status.as_u16(), &reply.last["error"]["code"]),
+            (400, &json!(-32021)),
+            "{method}"
+        );
+    }
     assert!(error["message"].as_str().unwrap().contains("`long`"), "{error}");
 }
 
@@ -143,6 +153,14 @@ async fn legacy_callers_over_http_never_see_a_task() {
     assert_eq!(reply.text_of_result(), "worked");
     let body = super::stand::request(2, "tasks/get", &json!({"taskId": "mcp-1"})).to_string();
     assert_eq!(client.post(&body, headers()).await.last["error"]["code"], -32601);
+    // The status of this error is a rule of the newest revision; clients of older ones would not read the reason.
+    let body = super::stand::request(3, "tools/call", &json!({"name": "long", "arguments": {}})).to_string();
+    let reply = client.post(&body, headers()).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.last["error"]["code"]),
+        (200, &json!(-32021))
+    );
+    assert_eq!(reply.last["error"]["data"]["requiredCapabilities"], with_tasks());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_tool_mcp::McpServer;
-use async_tool_runtime::{ToolContext, ToolError, async_tool, journal::MemoryJournal, tools};
-use serde_json::{Value, json};
+use async_tool_runtime::{Tool, ToolContext, ToolError, async_tool, journal::MemoryJournal, tools};
+use serde_json::json;
 use tokio::time::sleep;
 
-use super::stand::{Http, manager, with_forms, with_tasks};
+use super::{
+    process::Process,
+    stand::{with_forms, with_tasks},
+};
 
 /// Reads for a while.
 #[async_tool(effect = "read")]
@@ -35,161 +37,139 @@ async fn asks_again(#[inject] cx: ToolContext) -> Result<String, ToolError> {
     cx.request("Which?").await
 }
 
-/// A process: a runtime, a manager and a server. Its end is that of its runtime, as with a kill: nothing is tidied up.
-struct Process {
-    runtime: tokio::runtime::Runtime,
-    client: Http,
+fn all() -> Vec<Arc<dyn Tool>> {
+    tools![reads, orders, asks, asks_again]
 }
 
-impl Process {
-    fn first(journal: &Arc<MemoryJournal>, capabilities: Value) -> Self {
-        Self::start(journal, capabilities, Duration::ZERO)
-    }
-
-    /// The next process, some time later: its virtual clock must not be behind that of the first.
-    fn next(journal: &Arc<MemoryJournal>, capabilities: Value) -> Self {
-        Self::start(journal, capabilities, Duration::from_secs(100))
-    }
-
-    fn start(journal: &Arc<MemoryJournal>, capabilities: Value, later: Duration) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let manager = manager(tools![reads, orders, asks, asks_again]);
-        let server = McpServer::new(manager).retention(Duration::from_secs(600));
-        let server = runtime.block_on(async {
-            sleep(later).await;
-            server.journal(Arc::clone(journal)).await.unwrap()
-        });
-        let client = Http::new(server, capabilities).header("authorization", "Bearer ann");
-        Self { runtime, client }
-    }
-
-    fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
-    }
-}
+/// Seconds by which the clocks of the first and of the next process are ahead.
+const CLOCKS: [(u64, u64); 3] = [(0, 0), (0, 100), (3 * 3_600, 0)];
 
 #[test]
 fn a_finished_task_is_found_by_the_next_process() {
-    let journal = Arc::new(MemoryJournal::new());
-    let first = Process::first(&journal, with_tasks());
-    let (id, before) = first.run(async {
-        let id = first.client.start("reads", json!({"page": 7})).await;
-        let task = first.client.until(&id, "completed").await;
-        (id, task)
-    });
-    drop(first);
-    let second = Process::next(&journal, with_tasks());
-    let after = second.run(second.client.task(&id));
-    assert_eq!(
-        (&after["status"], &after["result"]),
-        (&before["status"], &before["result"])
-    );
-    assert_eq!(after["result"]["content"][0]["text"], "page 7");
-    let others = second.client.header("authorization", "Bearer bob");
-    let reply = second.run(others.ask("tasks/get", json!({"taskId": id})));
-    assert_eq!(reply.last["error"]["code"], -32602, "the principal survives too");
-    let reply = second.run(async {
-        sleep(Duration::from_secs(700)).await;
-        second.client.ask("tasks/get", json!({"taskId": id})).await
-    });
-    assert_eq!(reply.last["error"]["code"], -32602, "and so does the retention");
+    for (first_ahead, next_ahead) in CLOCKS {
+        let journal = Arc::new(MemoryJournal::new());
+        let first = Process::start(&journal, all(), with_tasks(), first_ahead);
+        let (id, before) = first.run(async {
+            let id = first.client.start("reads", json!({"page": 7})).await;
+            let task = first.client.until(&id, "completed").await;
+            (id, task)
+        });
+        drop(first);
+        let second = Process::start(&journal, all(), with_tasks(), next_ahead);
+        let after = second.run(second.client.task(&id));
+        assert_eq!(
+            (&after["status"], &after["result"]),
+            (&before["status"], &before["result"])
+        );
+        assert_eq!(after["result"]["content"][0]["text"], "page 7");
+        let others = second.client.header("authorization", "Bearer bob");
+        let reply = second.run(others.ask("tasks/get", json!({"taskId": id})));
+        assert_eq!(reply.last["error"]["code"], -32602, "the principal survives too");
+        let reply = second.run(async {
+            sleep(Duration::from_secs(700)).await;
+            second.client.ask("tasks/get", json!({"taskId": id})).await
+        });
+        assert_eq!(reply.last["error"]["code"], -32602, "and so does the retention");
+    }
 }
 
 #[test]
 fn a_running_task_goes_on_by_the_effect_of_its_tool() {
-    let journal = Arc::new(MemoryJournal::new());
-    let first = Process::first(&journal, with_tasks());
-    let (reading, ordering) = first.run(async {
-        let reading = first.client.start("reads", json!({"page": 7})).await;
-        let ordering = first.client.start("orders", json!({})).await;
-        sleep(Duration::from_secs(1)).await;
-        (reading, ordering)
-    });
-    drop(first);
-    let second = Process::next(&journal, with_tasks());
-    second.run(async {
-        let task = second.client.task(&reading).await;
-        assert_eq!(task["status"], "working", "it answers at once: {task}");
-        let task = second.client.until(&reading, "completed").await;
-        assert_eq!(task["result"]["content"][0]["text"], "page 7");
-        let task = second.client.until(&ordering, "failed").await;
-        assert_eq!(task["error"]["code"], -32603);
-        assert!(
-            task["statusMessage"]
-                .as_str()
-                .unwrap()
-                .starts_with("interrupted by a restart"),
-            "{task}"
-        );
-    });
+    for (first_ahead, next_ahead) in CLOCKS {
+        let journal = Arc::new(MemoryJournal::new());
+        let first = Process::start(&journal, all(), with_tasks(), first_ahead);
+        let (reading, ordering) = first.run(async {
+            let reading = first.client.start("reads", json!({"page": 7})).await;
+            let ordering = first.client.start("orders", json!({})).await;
+            sleep(Duration::from_secs(1)).await;
+            (reading, ordering)
+        });
+        drop(first);
+        let second = Process::start(&journal, all(), with_tasks(), next_ahead);
+        second.run(async {
+            let task = second.client.task(&reading).await;
+            assert_eq!(task["status"], "working", "it answers at once: {task}");
+            let task = second.client.until(&reading, "completed").await;
+            assert_eq!(task["result"]["content"][0]["text"], "page 7");
+            let task = second.client.until(&ordering, "failed").await;
+            assert_eq!(task["error"]["code"], -32603);
+            assert!(
+                task["statusMessage"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("interrupted by a restart"),
+                "{task}"
+            );
+        });
+    }
 }
 
 #[test]
 fn a_task_that_asked_asks_again_or_fails() {
-    let journal = Arc::new(MemoryJournal::new());
-    let first = Process::first(&journal, with_forms());
-    let (once, again) = first.run(async {
-        let once = first.client.start("asks", json!({})).await;
-        let again = first.client.start("asks_again", json!({})).await;
-        first.client.until(&once, "input_required").await;
-        first.client.until(&again, "input_required").await;
-        sleep(Duration::from_secs(1)).await;
-        (once, again)
-    });
-    drop(first);
-    let second = Process::next(&journal, with_forms());
-    second.run(async {
-        let task = second.client.until(&once, "failed").await;
-        assert!(
-            task["statusMessage"]
-                .as_str()
+    for (first_ahead, next_ahead) in CLOCKS {
+        let journal = Arc::new(MemoryJournal::new());
+        let first = Process::start(&journal, all(), with_forms(), first_ahead);
+        let (once, again) = first.run(async {
+            let once = first.client.start("asks", json!({})).await;
+            let again = first.client.start("asks_again", json!({})).await;
+            first.client.until(&once, "input_required").await;
+            first.client.until(&again, "input_required").await;
+            sleep(Duration::from_secs(1)).await;
+            (once, again)
+        });
+        drop(first);
+        let second = Process::start(&journal, all(), with_forms(), next_ahead);
+        second.run(async {
+            let task = second.client.until(&once, "failed").await;
+            assert!(
+                task["statusMessage"]
+                    .as_str()
+                    .unwrap()
+                    .contains("interrupted by a restart"),
+                "{task}"
+            );
+            let task = second.client.until(&again, "input_required").await;
+            let key = task["inputRequests"]
+                .as_object()
                 .unwrap()
-                .contains("interrupted by a restart"),
-            "{task}"
-        );
-        let task = second.client.until(&again, "input_required").await;
-        let key = task["inputRequests"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .next()
-            .unwrap()
-            .clone();
-        second
-            .client
-            .update(
-                &again,
-                json!({key: {"action": "accept", "content": {"answer": "this"}}}),
-            )
-            .await;
-        let task = second.client.until(&again, "completed").await;
-        assert_eq!(task["result"]["content"][0]["text"], "this");
-    });
+                .keys()
+                .next()
+                .unwrap()
+                .clone();
+            second
+                .client
+                .update(
+                    &again,
+                    json!({key: {"action": "accept", "content": {"answer": "this"}}}),
+                )
+                .await;
+            let task = second.client.until(&again, "completed").await;
+            assert_eq!(task["result"]["content"][0]["text"], "this");
+        });
+    }
 }
 
 #[test]
 fn a_cancelled_task_stays_cancelled() {
-    let journal = Arc::new(MemoryJournal::new());
-    let first = Process::first(&journal, with_tasks());
-    let id = first.run(async {
-        let id = first.client.start("orders", json!({})).await;
-        first.client.ask("tasks/cancel", json!({"taskId": id})).await;
-        first.client.until(&id, "cancelled").await;
-        id
-    });
-    drop(first);
-    let second = Process::next(&journal, with_tasks());
-    assert_eq!(second.run(second.client.task(&id))["status"], "cancelled");
+    for (first_ahead, next_ahead) in CLOCKS {
+        let journal = Arc::new(MemoryJournal::new());
+        let first = Process::start(&journal, all(), with_tasks(), first_ahead);
+        let id = first.run(async {
+            let id = first.client.start("orders", json!({})).await;
+            first.client.ask("tasks/cancel", json!({"taskId": id})).await;
+            first.client.until(&id, "cancelled").await;
+            id
+        });
+        drop(first);
+        let second = Process::start(&journal, all(), with_tasks(), next_ahead);
+        assert_eq!(second.run(second.client.task(&id))["status"], "cancelled");
+    }
 }
 
 #[test]
 fn ids_of_other_sessions_are_unknown() {
     let journal = Arc::new(MemoryJournal::new());
-    let process = Process::first(&journal, with_tasks());
+    let process = Process::start(&journal, all(), with_tasks(), 0);
     for id in ["mcp-", "main", "", "mcp-../x"] {
         let reply = process.run(
             process
