@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::offer;
 
-/// Why a task has no result after a restart.
+/// Reason for which a task has no result after a restart.
 pub(super) const INTERRUPTED: &str = "interrupted by a restart";
 
 /// End of a call.

@@ -279,7 +279,7 @@ impl Service {
         let found = self.tasks.find(id, caller.principal()).await;
         found.map_err(|error| {
             tracing::warn!(target: "async_tool::mcp", %error, "a task can't be read");
-            // Not that it is unknown, because a client would give the task up. And nothing of the task: the caller may be anybody.
+            // Not that it is unknown, because a client would give the task up. And nothing of the task, which may be that of another caller.
             Refusal::Broken("the task can't be read now; ask again".to_owned())
         })
     }

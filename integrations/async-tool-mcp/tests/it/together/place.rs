@@ -31,7 +31,7 @@ pub(super) struct Place {
     pub(super) counts: Counts,
     journal: Option<Arc<MemoryJournal>>,
     process: Option<Runtime>,
-    /// What streams lead to.
+    /// Process that new streams lead to.
     current: Arc<Mutex<Option<(Handle, McpServer)>>>,
 }
 
