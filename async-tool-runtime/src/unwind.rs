@@ -68,12 +68,7 @@ pub(crate) fn call<T>(part: &'static str, run: impl FnOnce() -> T) -> Result<T, 
 /// [`Panicked`] if the future panics, or the code that makes it. A panic of its `Drop` is logged.
 pub(crate) async fn finish<'a, T>(part: &'static str, start: impl FnOnce() -> BoxFuture<'a, T>) -> Result<T, Panicked> {
     let mut future = Guarded::new(part, call(part, start)?);
-    poll_fn(|cx| match call(part, || future.get().as_mut().poll(cx)) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
+    contain(part, Pin::new(future.get())).await
 }
 
 /// Waits for a future that calls the host's code somewhere.

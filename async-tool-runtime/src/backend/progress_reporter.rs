@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Heartbeat, WorkerLink, payload::json_bytes};
-use crate::{tool::ProgressReport, unwind};
+use super::{Heartbeat, WorkerLink};
+use crate::{task::json_bytes, tool::ProgressReport, unwind};
 
 /// Sender of a task's progress to its engine.
 #[derive(Clone)]

@@ -1,10 +1,8 @@
 //! Short replacement for a result that the model has seen.
 
-use std::io;
-
 use serde_json::{Map, Value, json};
 
-use crate::task::{AsyncTaskResult, TaskOutcome};
+use crate::task::{AsyncTaskResult, TaskOutcome, json_bytes};
 
 /// Replacement for a result. The `task` tool can show the whole result again.
 #[derive(Clone, Copy)]
@@ -69,20 +67,5 @@ fn size_of(outcome: &TaskOutcome) -> usize {
 
 /// Length of a value's JSON, in bytes.
 pub(super) fn size(value: &Value) -> usize {
-    struct Size(usize);
-
-    impl io::Write for Size {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let mut size = Size(0);
-    let _never_fails = serde_json::to_writer(&mut size, value);
-    size.0
+    json_bytes(value).expect("a value is JSON")
 }

@@ -17,12 +17,10 @@ use super::{
     worker_span,
 };
 use crate::{
-    backend::{
-        BackendError, HandBackReason, HandedBack, Heartbeat, ProgressReporter, Settlement, WorkerLink, json_bytes,
-    },
+    backend::{BackendError, HandBackReason, HandedBack, Heartbeat, ProgressReporter, Settlement, WorkerLink},
     future::BoxFuture,
     model::words_of,
-    task::{TaskOutcome, TaskSpec},
+    task::{TaskOutcome, TaskSpec, json_bytes},
     tool::{BoundCall, CancellationToken, Reconciled, Reconciler, ToolError, ToolErrorKind, shorten},
     unwind,
 };

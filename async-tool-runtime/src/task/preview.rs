@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::json_size::json_bytes;
+
 /// Beginning of a result that exceeds its size limit. The record keeps the whole result.
 ///
 /// ```
@@ -50,9 +52,7 @@ impl ResultPreview {
             return Self::of_text(text, limit, handle);
         }
         // Counted first without a copy, because most results are small.
-        let mut size = Size(0);
-        write_json(value, &mut size);
-        let Size(bytes) = size;
+        let bytes = json_bytes(value)?;
         (bytes > limit).then(|| {
             let mut head = Head {
                 bytes: Vec::new(),
@@ -150,20 +150,6 @@ const fn width(letter: char) -> usize {
 /// Writing a [`Value`] can't fail by itself, so an error only means that [`Head`] is full.
 fn write_json(value: &Value, to: impl io::Write) {
     let _has_enough = serde_json::to_writer(to, value);
-}
-
-/// Counts written bytes.
-struct Size(usize);
-
-impl io::Write for &mut Size {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Keeps the first `room` bytes and refuses the rest, so that serde_json stops early.

@@ -1,9 +1,8 @@
 //! Tools and calls that can't run on a backend.
 
 use crate::{
-    backend::json_bytes,
     manager::remote_engine::Remote,
-    task::TaskSpec,
+    task::{TaskSpec, json_bytes},
     tool::{RegistryError, ToolError, ToolErrorKind, ToolRegistry},
 };
 

@@ -8,8 +8,8 @@ use super::{
     stage::{Stage, equal},
 };
 use crate::{
-    backend::{Backend, Settlement, json_bytes},
-    task::TaskOutcome,
+    backend::{Backend, Settlement},
+    task::{TaskOutcome, json_bytes},
 };
 
 /// Size for a backend that names none.

@@ -1,4 +1,4 @@
-//! Size of what travels between the agent and a worker.
+//! Size of a value as JSON.
 
 use std::io;
 
