@@ -59,6 +59,7 @@ mod latencies;
 mod layers;
 mod news;
 mod people;
+mod publication;
 mod quarantine;
 mod queue;
 mod records;

@@ -20,6 +20,7 @@ mod future;
 mod progress;
 mod question;
 mod sharing;
+mod throttle;
 mod waits;
 
 use std::{
@@ -39,12 +40,12 @@ use admission::Admission;
 pub(crate) use admission::Holding;
 use attempts::{Attempts, FailedAttempts};
 use future::Polling;
-use progress::Reported;
-pub(crate) use progress::Reporting;
 pub(crate) use question::Question;
 use question::Questions;
+use throttle::Throttle;
+pub(crate) use throttle::{Change, Publication};
+pub(crate) use waits::Wait;
 use waits::Waits;
-pub(crate) use waits::{Telling, Wait};
 
 use crate::{
     backend::ProgressReporter,
@@ -124,7 +125,9 @@ struct Extras {
     waiters: Option<Vec<Weak<TaskCell>>>,
     /// Tasks whose functions wait for this one by its handle.
     awaiting: Vec<Weak<TaskCell>>,
-    progress: Option<Reported>,
+    progress: Option<ProgressReport>,
+    /// Publication of progress.
+    reports: Throttle,
     /// Latest checkpoint of an attempt in this process.
     checkpoint: Option<Arc<Value>>,
     questions: Questions,
@@ -226,7 +229,8 @@ impl TaskCell {
     pub(crate) fn report_to_engine(&self, report: ProgressReport) {
         let reporter = self.state().extras.as_ref().and_then(|extras| extras.reporter.clone());
         let Some(reporter) = reporter else { return };
-        let _the_engine_decides_when = self.report(report, self.accepted);
+        self.report(report);
+        // The engine decides when it is published.
         if let Some(latest) = self.progress() {
             reporter.report(latest);
         }

@@ -8,8 +8,8 @@ mod suspension;
 
 pub(super) use cell::Holding;
 pub(crate) use cell::Wait;
+pub(super) use cell::{Change, Publication, Released};
 pub(crate) use cell::{Deadline, TaskCell};
-pub(super) use cell::{Released, Reporting, Telling};
 pub use child::ChildTask;
 pub(crate) use context::record_of;
 pub use handle::TaskHandle;

@@ -1,20 +1,13 @@
 //! Waits of a task, as its snapshot and the events show them.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::sync::{Arc, Weak};
 
-use super::{Holding, TaskCell};
+use super::{Holding, TaskCell, throttle::Throttle};
 use crate::{
-    clock::Timestamp,
     policy::Held,
     task::{NamedTask, WaitsFor},
     tool::InputRequest,
 };
-
-/// Least time between two published changes.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Wait that code of the manager has entered.
 pub(crate) enum Wait {
@@ -30,21 +23,8 @@ pub(super) struct Waits {
     /// The waits that were entered, by number; the latest one is shown.
     open: Vec<(u32, Wait)>,
     last: u32,
-    /// Time of the last publication.
-    told: Option<Timestamp>,
-    /// True if a timer is set for the next one.
-    is_timed: bool,
-}
-
-/// Next step of the caller after a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// Publish the wait now.
-    Now,
-    /// Set a timer of this length, then call [`waits_due`](TaskCell::waits_due).
-    In(Duration),
-    /// A timer is set.
-    Later,
+    /// Publication of their changes.
+    pub(super) published: Throttle,
 }
 
 impl TaskCell {
@@ -67,43 +47,6 @@ impl TaskCell {
         let left = place.map(|place| open.remove(place));
         drop(state);
         drop(left);
-    }
-
-    /// Decides about the publication of a change.
-    pub(crate) fn wait_changed(&self, now: Timestamp) -> Telling {
-        let mut state = self.state();
-        let waits = &mut state.extras().waits;
-        if waits.is_timed {
-            return Telling::Later;
-        }
-        let since = waits.told.map(|told| PAUSE.saturating_sub(now.since(told)));
-        match since {
-            None | Some(Duration::ZERO) => {
-                waits.told = Some(now);
-                Telling::Now
-            }
-            Some(left) => {
-                waits.is_timed = true;
-                Telling::In(left)
-            }
-        }
-    }
-
-    /// Ends the timer of a publication; true if the change is still worth one.
-    pub(crate) fn waits_due(&self, now: Timestamp) -> bool {
-        let mut state = self.state();
-        let is_open = state.is_open();
-        let waits = &mut state.extras().waits;
-        waits.is_timed = false;
-        waits.told = Some(now);
-        is_open
-    }
-
-    /// Forgets a timer that ended before it was due: the next change sets another.
-    pub(crate) fn forget_wait_timer(&self) {
-        if let Some(extras) = &mut self.state().extras {
-            extras.waits.is_timed = false;
-        }
     }
 
     /// Cause of the task's wait; `None` while it runs, and once it has ended.
