@@ -365,13 +365,15 @@ impl Ledger {
         self.last_turn
     }
 
-    /// True if the model is shown a result only in part, or has been.
+    /// True if the model is shown a result only in part, or has been; at least, if there are results and a part of the conversation is
+    /// left out.
     pub(crate) fn shows_parts(&self) -> bool {
         let is_cut = |record: &TaskRecord| {
             let result = record.result.as_ref().filter(|_| record.told != Told::Nothing);
             result.is_some_and(|result| result.preview.is_some())
         };
-        self.pruned != Pruned::default() || self.tasks.values().any(is_cut)
+        let is_pruned = self.pruned != Pruned::default() && !self.tasks.is_empty();
+        is_pruned || self.tasks.values().any(is_cut)
     }
 
     pub(crate) fn next_turn(&self) -> TurnNo {

@@ -42,17 +42,22 @@ impl Prompt {
         let notice = Some(&*policy.wording.notice).filter(|_| has_background);
         let futures = futures(tools().map(|tool| &*tool.name), policy);
         let futures = futures.as_deref();
+        let without_task_tool: Arc<[ToolDefinition]> = match tools().count() == definitions.len() {
+            true => Arc::clone(&definitions),
+            false => tools().cloned().collect(),
+        };
         Self {
             system_of_batch: joined(system.as_ref(), [None, futures]),
-            without_task_tool: match tools().count() == definitions.len() {
-                true => Arc::clone(&definitions),
-                false => tools().cloned().collect(),
-            },
             offers_task_tool: has_background && policy.task_tool != TaskTool::Off,
             whole: Form {
                 system: joined(system.as_ref(), [notice, futures]),
-                definitions,
+                // Without tools there are no results to read.
+                definitions: match without_task_tool.is_empty() {
+                    true => Arc::clone(&without_task_tool),
+                    false => definitions,
+                },
             },
+            without_task_tool,
         }
     }
 

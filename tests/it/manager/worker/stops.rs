@@ -169,17 +169,3 @@ async fn a_task_that_is_cancelled_while_its_worker_stops_is_cancelled() {
     });
     assert_eq!(ended, Ok(TaskOutcome::Cancelled("tidied up".to_owned())));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_stops_while_a_lost_run_is_looked_for_counts_no_start() {
-    let starts = Log::new();
-    let tool = noting(Effect::Once, &starts).reconcile(|_: LostTask| async {
-        sleep(secs(2)).await;
-        Ok::<_, ToolError>(Reconciled::<Value>::NotStarted)
-    });
-    let stop = CancellationToken::new();
-    let worker = worker([tool]).stopping_on(stop.clone());
-    let (ended, kept) = stopped(&worker, &stop, "work", 1, CancellationToken::new()).await;
-    assert_eq!(ended, Err(HandBackReason::Stopping));
-    assert_eq!((kept, starts.len()), (vec![2, 1], 0));
-}
