@@ -68,10 +68,14 @@ async fn main() -> anyhow::Result<()> {
     let planner = assistant::planner().rule("name the {count} largest files", "largest_files");
     let agent = AsyncAgent::builder(chosen.or_planner(planner), manager)
         .system(assistant::SYSTEM)
+        .session("quickstart")
         .start()
         .await?;
 
     let view = arguments.inspect.open("quickstart", &agent).await?;
+    if let Some(view) = &view {
+        view.wait_for_browser().await;
+    }
     let watcher = tokio::spawn(watch(agent.events()));
     let played = script::play(&agent).await;
     agent.close().await?;

@@ -32,6 +32,7 @@ pub async fn start(root: &Path, model: Arc<dyn Model>) -> anyhow::Result<AsyncAg
         .context("can't set up the tools")?;
     AsyncAgent::builder(model, manager)
         .system(SYSTEM)
+        .session("chat")
         .start()
         .await
         .context("can't start the agent")

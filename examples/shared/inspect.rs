@@ -61,7 +61,7 @@ impl InspectArguments {
             .serve_quietly("127.0.0.1:0")
             .await
             .context("can't open the view")?;
-        crate::console::say(format_args!("view:  {}\n", server.link()));
+        crate::console::say(format_args!("view:  {}", server.link()));
         Ok(Some(View { server }))
     }
 
@@ -76,7 +76,23 @@ impl InspectArguments {
     }
 }
 
+/// Longest wait for a browser.
+#[cfg(feature = "inspect")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
 impl View {
+    /// Waits until the page is open, or some seconds if no browser comes.
+    pub async fn wait_for_browser(&self) {
+        #[cfg(feature = "inspect")]
+        {
+            crate::console::say(format_args!(
+                "the conversation begins when the page is open, or in {} seconds\n",
+                PATIENCE.as_secs()
+            ));
+            let _no_browser_came = tokio::time::timeout(PATIENCE, self.server.viewed()).await;
+        }
+    }
+
     /// Keeps the view after the session, until the program is interrupted.
     ///
     /// # Errors

@@ -91,7 +91,36 @@ impl InspectorServer {
     /// Address of the page with a new one-time token. Give it only to a person who may see everything.
     #[must_use]
     pub fn link(&self) -> String {
-        self.app.access.link(&format!("http://{}/", self.address))
+        // No browser goes to the address that stands for all, and the name of this machine is the host's to tell.
+        match self.address.ip().is_unspecified() {
+            true => self
+                .app
+                .access
+                .link(&format!("http://localhost:{}/", self.address.port())),
+            false => self.app.access.link(&format!("http://{}/", self.address)),
+        }
+    }
+
+    /// Waits until the page has been opened in a browser, for a program that is only worth watching from its start.
+    ///
+    /// ```no_run
+    /// use async_tool_inspector::Inspector;
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let server = Inspector::new().serve("127.0.0.1:0").await?;
+    /// let _nobody_may_come = timeout(Duration::from_secs(20), server.viewed()).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    pub async fn viewed(&self) {
+        self.app.hub.viewed().await;
     }
 
     /// Stops the server. The page says so.

@@ -35,6 +35,8 @@ pub(crate) struct Hub {
     mirrors: Mutex<Mirrors>,
     viewers: AtomicUsize,
     max_viewers: usize,
+    /// True once there was a viewer.
+    was_viewed: watch::Sender<bool>,
     /// Reason of the end of all streams.
     end: watch::Sender<Option<String>>,
     /// Runtime of the requests. Acts run on another one, which must not follow anything.
@@ -68,6 +70,7 @@ impl Hub {
             mirrors: Mutex::default(),
             viewers: AtomicUsize::new(0),
             max_viewers,
+            was_viewed: watch::Sender::new(false),
             end: watch::Sender::new(None),
             runtime: OnceLock::new(),
         })
@@ -103,7 +106,17 @@ impl Hub {
     pub(super) fn admit(self: &Arc<Self>) -> Option<Admitted> {
         let admitted = Admitted(Arc::clone(self));
         let before = self.viewers.fetch_add(1, Ordering::SeqCst);
-        (before < self.max_viewers).then_some(admitted)
+        let is_admitted = before < self.max_viewers;
+        if is_admitted {
+            self.was_viewed.send_replace(true);
+        }
+        is_admitted.then_some(admitted)
+    }
+
+    /// Waits for the first viewer. Cancel safe.
+    pub(crate) async fn viewed(&self) {
+        let mut was_viewed = self.was_viewed.subscribe();
+        let _the_sender_is_here = was_viewed.wait_for(|was_viewed| *was_viewed).await;
     }
 
     /// Follows the managers and the list, if they aren't followed.
