@@ -1,7 +1,7 @@
 /** @file Drawing of a timeline on a canvas: the axis, the lanes, the bars of the tasks, and the arrows of their results. */
 
 import { KINDS, LOOKS, briefly, kindOf } from "./phase.js";
-import { clip, shortCount } from "./words.js";
+import { clip, hasTokens, shortCount } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Task} Task */
@@ -348,7 +348,7 @@ export class Drawing {
    */
   #turnWords(turn, from, to, next, y, pale) {
     const { brush, palette } = this;
-    const tokens = turn.tokens ? ` ${shortCount(turn.tokens.input)} → ${shortCount(turn.tokens.output)}` : "";
+    const tokens = hasTokens(turn.tokens) ? ` ${shortCount(turn.tokens.input)} → ${shortCount(turn.tokens.output)}` : "";
     brush.textAlign = "left";
     for (const words of [`${turn.turn}${tokens}`, String(turn.turn)]) {
       const length = brush.measureText(words).width;

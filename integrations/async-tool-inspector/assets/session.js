@@ -1,6 +1,5 @@
 /** @file Session as the page knows it: the server's snapshot, with the changes since. */
 
-import { LOOKS } from "./phase.js";
 
 /** @typedef {import("./phase.js").Phase} Phase */
 /** @typedef {{input: number, cached: number, output: number, reasoning: number}} Tokens */
@@ -233,11 +232,6 @@ export class Session {
   #task(row) {
     this.#saw(row.accepted);
     this.#saw(row.settled);
-    const last = row.phases[row.phases.length - 1];
-    // A report that arrives after the function has left the task is no run.
-    if (row.deferred && !row.settled && last?.kind === "running" && last.to === undefined) {
-      Object.assign(last, { kind: "outside", words: row.words ?? LOOKS.outside.text });
-    }
     const known = this.tasks.get(row.task);
     if (known) {
       known.row = row;

@@ -4,7 +4,7 @@ import { h, say } from "./dom.js";
 import { stateWords } from "./sessions.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
-import { count, plural, shortCount } from "./words.js";
+import { count, hasTokens, plural, shortCount } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./route.js").Route} Route */
@@ -93,8 +93,8 @@ export class SessionView {
     if (!session) return;
     const { row } = session;
     say(this.title, session.name);
-    const waits = row.waits_for.length > 0 ? `, for ${row.waits_for.join(", ")}` : "";
-    const tokens = row.tokens ? ` · ${shortCount(row.tokens.input)} tokens in (${shortCount(row.tokens.cached)} cached), ${shortCount(row.tokens.output)} out` : "";
+    const waits = row.waits_for.length > 0 ? ` · ${row.waits_for.join(", ")}` : "";
+    const tokens = hasTokens(row.tokens) ? ` · ${shortCount(row.tokens.input)} tokens in (${shortCount(row.tokens.cached)} cached), ${shortCount(row.tokens.output)} out` : "";
     say(this.state, `${stateWords({ ...row, questions: 0 })}${waits} · ${count(row.open_tasks)} of ${plural(row.tasks, "task")} open · ${plural(row.turns, "turn")}${tokens}`);
     this.state.title = this.state.textContent ?? "";
     const problem = session.error ?? row.reason ?? "";

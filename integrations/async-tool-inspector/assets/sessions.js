@@ -1,7 +1,7 @@
 /** @file List of the sessions. */
 
 import { h, say } from "./dom.js";
-import { plural, shortCount } from "./words.js";
+import { hasTokens, plural, shortCount } from "./words.js";
 
 /** @typedef {import("./session.js").SessionRow} SessionRow */
 
@@ -133,9 +133,9 @@ function write({ button, state, wait, figures }, row, isChosen) {
   button.dataset.state = row.state;
   say(state, stateWords(row));
   const waits = row.reason ?? row.waits_for.join(", ");
-  say(wait, waits ? `${row.reason ? "" : "for "}${waits}` : row.source === "journal" && row.owner ? `of ${row.owner}` : "");
+  say(wait, waits || (row.source === "journal" && row.owner ? `of ${row.owner}` : ""));
   wait.title = wait.textContent ?? "";
-  const tokens = row.tokens ? `${shortCount(row.tokens.input)} → ${shortCount(row.tokens.output)} tokens` : "";
+  const tokens = hasTokens(row.tokens) ? `${shortCount(row.tokens.input)} → ${shortCount(row.tokens.output)} tokens` : "";
   say(figures, [`${row.open_tasks} of ${plural(row.tasks, "task")} open`, tokens].filter(Boolean).join(" · "));
 }
 

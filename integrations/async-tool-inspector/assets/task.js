@@ -134,6 +134,11 @@ export class TaskPanel {
     const open = this.body.querySelector("[data-open-phase]");
     const phase = row.phases[row.phases.length - 1];
     if (open && phase) say(open, inWords(phase, now));
+    // The tasks above and below go on without news of this one.
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.body.querySelectorAll("[data-state-of]"))) {
+      const other = this.session?.tasks.get(element.dataset.stateOf ?? "");
+      if (other) say(element, relativeWords(other.row));
+    }
   }
 
   #name() {
@@ -163,7 +168,6 @@ export class TaskPanel {
   #render() {
     const { detail } = this;
     const session = /** @type {Session} */ (this.session);
-    this.tick();
     const { row, can = {}, question, outcome, definition, call } = detail;
     this.#section("acts", [can, row.number, row.delivery, definition?.output_schema], () => [this.#acts()]);
     this.#section("question", question ? [question.asking, question.schema, question.prompt, question.arguments, can.answer, can.approve] : null, () =>
@@ -175,6 +179,7 @@ export class TaskPanel {
       h("h3", {}, "Call"), detail.redacted && h("p", { class: "hint" }, "A secret in the arguments is replaced."),
       valueView(call?.arguments, "Arguments", this.opened)]);
     this.#section("tree", [detail.children, detail.parent], () => this.#tree());
+    this.tick();
     this.#section("delivery", [session.tasks.get(row.task)?.deliveries, row.told], () => this.#deliveries());
     this.#section("schema", [definition], () => definition ? [h("details", {}, h("summary", {}, "Definition and schema"),
       h("p", { class: "description" }, definition.description ?? ""),
@@ -255,13 +260,13 @@ export class TaskPanel {
       session?.tasks.has(task) ? h("button", { type: "button", class: "link", onclick: open(task) }, text) : h("span", {}, text);
     /** @type {(tasks: any[]) => HTMLElement} */
     const branch = (tasks) => h("ul", { class: "tree" }, ...tasks.map((task) =>
-      h("li", { "data-status": task.status }, link(task.task, task.tool),
-        ` ${task.settled ? `${endOf(task.status)[0]} ${task.status}, ${duration(task.settled - task.accepted)}` : task.words ?? task.status}`,
+      h("li", { "data-status": task.status }, link(task.task, task.tool), " ", h("span", { "data-state-of": task.task }, relativeWords(task)),
         task.children?.length > 0 && branch(task.children))));
     return [
       parent && h("h3", {}, "Parent"),
       parent && h("p", {}, link(parent.task, `${parent.number ?? ""} ${parent.tool}`.trim()),
-        parent.session && parent.session !== session?.name && h("span", {}, " of ", h("a", { href: `#/s/${encodeURIComponent(parent.session)}` }, parent.session))),
+        parent.session && parent.session !== session?.name && h("span", {}, " of ", h("a", { href: `#/s/${encodeURIComponent(parent.session)}` }, parent.session)),
+        " ", h("span", { class: "hint", "data-state-of": parent.task })),
       children.length > 0 && h("h3", {}, "Children"),
       children.length > 0 && branch(children),
     ];
@@ -293,6 +298,15 @@ export class TaskPanel {
     ];
     return [h("h3", {}, "Facts"), h("dl", { class: "facts" }, ...entries.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))];
   }
+}
+
+/**
+ * State of a task above or below, in words.
+ *
+ * @param {{status: string, settled?: number, accepted: number, words?: string}} row
+ */
+function relativeWords({ status, settled, accepted, words }) {
+  return settled ? `${endOf(status)[0]} ${status}, ${duration(settled - accepted)}` : words ?? status.replace("_", " ");
 }
 
 /** @param {{from: number, to?: number, end?: string, error?: {kind: string}}} attempt */

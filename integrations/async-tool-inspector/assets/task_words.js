@@ -2,7 +2,7 @@
 
 import { arrival, endOf } from "./drawing.js";
 import { briefly, inWords } from "./phase.js";
-import { clip, count, duration } from "./words.js";
+import { clip, count, duration, hasTokens } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Task} Task */
@@ -62,7 +62,7 @@ export function deliveryWords(session, delivery) {
  */
 export function turnWords(turn, now) {
   const { tokens } = turn;
-  const cost = tokens ? `, ${count(tokens.input)} tokens in (${count(tokens.cached)} cached), ${count(tokens.output)} out` : "";
+  const cost = hasTokens(tokens) ? `, ${count(tokens.input)} tokens in (${count(tokens.cached)} cached), ${count(tokens.output)} out` : "";
   const state = turn.end ? (turn.end === "ended" ? "" : ` ${turn.end}${turn.by ? ` by ${turn.by}` : ""}`) : ", running";
   const lines = [`turn ${turn.turn}, for ${turn.cause}${state}: ${duration((turn.to ?? now) - turn.from)}${cost}`];
   if (turn.calls.length > 0) lines.push(`calls ${turn.calls.join(", ")}`);

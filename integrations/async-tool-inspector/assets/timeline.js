@@ -14,7 +14,8 @@ import { Toolbar } from "./toolbar.js";
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Task} Task */
 
-/** Span of a timeline that follows a new session, in milliseconds. */
+/** Span of a timeline that follows a session, in milliseconds: at its begin, and when it has grown with the session. */
+const NEW_SPAN = 8_000;
 const FIRST_SPAN = 30_000;
 /** Longest span at first; an older session is shown in full on request. */
 const LONG_SPAN = 10 * 60_000;
@@ -42,6 +43,8 @@ export class Timeline {
     this.rows = new Rows();
     this.scale = new TimeScale(0, FIRST_SPAN, 100);
     this.follows = true;
+    /** True until a reader chooses a span. */
+    this.grows = true;
     this.hasFitted = false;
     /** @type {string | undefined} */
     this.selected = undefined;
@@ -63,6 +66,7 @@ export class Timeline {
     });
     this.overview = new Overview((start, span) => {
       this.follows = false;
+      this.grows = false;
       this.scale = new TimeScale(start, span, this.scale.width);
       this.changed();
     });
@@ -183,11 +187,15 @@ export class Timeline {
       this.hasFitted = true;
       this.follows = session.isOpen;
       const span = Math.max(end - session.origin, 1_000) * 1.1;
+      this.grows = span < FIRST_SPAN;
       this.scale = this.follows
-        ? new TimeScale(end, Math.min(LONG_SPAN, Math.max(span, FIRST_SPAN)), this.scale.width)
+        ? new TimeScale(end, Math.min(LONG_SPAN, Math.max(span, NEW_SPAN)), this.scale.width)
         : this.scale.fitted(session.origin, end);
     }
     if (this.follows && session.isOpen) {
+      // Until it moves, the window of a new session is filled.
+      const grown = Math.min(FIRST_SPAN, (end - session.origin) * 1.1);
+      if (this.grows && grown > this.scale.span) this.scale = new TimeScale(end, grown, this.scale.width);
       this.scale = this.scale.following(now);
       // A session that is younger than the window begins at the left.
       const first = session.origin - this.scale.span * MARGIN;
@@ -266,6 +274,7 @@ export class Timeline {
   #fit() {
     if (!this.session || !Number.isFinite(this.session.origin)) return;
     this.follows = false;
+    this.grows = false;
     this.scale = this.scale.fitted(this.session.origin, this.session.isOpen ? this.host.now() : this.session.latest);
     this.changed();
   }
@@ -277,6 +286,7 @@ export class Timeline {
   #zoom(factor, x) {
     const follows = this.follows && this.session?.isOpen;
     const around = x ?? (follows ? this.scale.x(this.host.now()) : this.scale.width / 2);
+    this.grows = false;
     this.scale = this.scale.zoomed(factor, around);
     this.changed();
   }

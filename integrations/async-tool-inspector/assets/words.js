@@ -105,3 +105,14 @@ export function clip(text, length) {
   const characters = Array.from(line);
   return characters.length <= length ? line : `${characters.slice(0, length - 1).join("")}…`;
 }
+
+/**
+ * True if there are tokens to show: a model that is a program counts none.
+ *
+ * @template {{input: number, output: number}} Tokens
+ * @param {Tokens | null | undefined} tokens
+ * @returns {tokens is Tokens}
+ */
+export function hasTokens(tokens) {
+  return tokens !== undefined && tokens !== null && tokens.input + tokens.output > 0;
+}

@@ -27,18 +27,25 @@ export const acting = {
     assert.deepEqual(page.faults, []);
   },
 
-  async "a task is aborted, promoted, and its delivery set"(browser) {
+  async "a call for whose result the model waits is moved to the background"(browser) {
+    const { page } = await browser.session(["--quiet"]);
+    await say(page, "proofread hello");
+    const task = await newest(page, "proofread");
+    await openTask(page, task);
+    await page.getByRole("button", { name: "To the background" }).click();
+    await page.getByText(`${task} proofread goes on in the background.`).waitFor();
+    await until("the call is acknowledged", () => page.evaluate((task) => globalThis.inspector.session.numbers.get(task).row.told === "acknowledged", task));
+    await until("it can't be moved again", async () => (await page.getByRole("button", { name: "To the background" }).count()) === 0);
+    assert.deepEqual(page.faults, []);
+  },
+
+  async "a task is aborted, and its delivery set"(browser) {
     const { page } = await browser.session(["--quiet"]);
     await say(page, "find out about wasps in 60 seconds");
     const task = await newest(page, "research");
     await openTask(page, task);
     await page.getByRole("combobox", { name: "Delivery of the result" }).selectOption("silent");
     await until("the delivery is silent", () => page.evaluate((task) => globalThis.inspector.session.numbers.get(task).row.delivery === "silent", task));
-    const promote = page.getByRole("button", { name: "To the background" });
-    if (await promote.count()) {
-      await promote.click();
-      await page.getByText(`${task} research goes on in the background.`).waitFor();
-    }
     await page.getByRole("button", { name: "Abort…" }).click();
     await page.getByRole("dialog").getByRole("button", { name: `Abort ${task} research` }).click();
     await settles(page, task, "cancelled");

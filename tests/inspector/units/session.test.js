@@ -3,7 +3,6 @@ import { test } from "node:test";
 
 import { arrival, firstAfter } from "../../../integrations/async-tool-inspector/assets/drawing.js";
 import { ServerClock } from "../../../integrations/async-tool-inspector/assets/clock.js";
-import { describe } from "../../../integrations/async-tool-inspector/assets/task_words.js";
 import { Session } from "../../../integrations/async-tool-inspector/assets/session.js";
 
 const view = (more) => ({ session: "s", row: { state: "thinking", source: "agent", open_tasks: 1 }, ...more });
@@ -16,13 +15,6 @@ test("an update replaces a task as a whole", () => {
   assert.equal(known.row.words, undefined);
   assert.ok(known.isEnded);
   assert.equal(session.roots.length, 1);
-});
-
-test("a deferred task waits for the world, whatever report comes late", () => {
-  const phases = [{ kind: "outside", from: 1, to: 2 }, { kind: "running", from: 2, words: "runs" }];
-  const session = new Session(view({ tasks: [task("t1", { deferred: true, phases })] }));
-  assert.equal(session.numbers.get("t1").phase.kind, "outside");
-  assert.match(describe(session.numbers.get("t1"), 10), /world outside/);
 });
 
 test("a delivery is known once, and gets its turn later", () => {

@@ -55,6 +55,7 @@ async fn run<J: Journal + Clone>(arguments: &Arguments, journal: J) -> Result<()
             office::compare,
             office::look_up,
             office::weigh,
+            office::proofread,
             office::write,
             office::book_table,
             office::order_taxi,

@@ -63,6 +63,13 @@ pub(crate) async fn weigh(thing: String, #[inject] cx: ToolContext) -> Result<St
     }
 }
 
+/// Reads a text for mistakes. The model waits for it, up to a minute.
+#[async_tool(effect = "read", grace = "60s")]
+pub(crate) async fn proofread(text: String) -> String {
+    sleep(Duration::from_secs(30)).await;
+    format!("no mistake in {} letters", text.len())
+}
+
 /// Writes into a file. Two calls with one file don't run together.
 #[async_tool(effect = "idempotent", writes = "file", background = "always")]
 pub(crate) async fn write(file: String, text: String) -> String {

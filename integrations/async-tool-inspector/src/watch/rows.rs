@@ -22,13 +22,18 @@ pub(super) struct OpenTasks {
     /// The first waits, those for people before the others.
     waits: Vec<(bool, String)>,
     more: usize,
+    /// Tasks that wait for nothing.
+    running: usize,
 }
 
 impl OpenTasks {
     pub(super) fn add(&mut self, number: Option<TaskNo>, tool: &str, asks: bool, wait: Option<String>) {
         self.count += 1;
         self.questions += usize::from(asks);
-        let Some(wait) = wait else { return };
+        let Some(wait) = wait else {
+            self.running += 1;
+            return;
+        };
         if self.waits.len() >= NAMED && !(asks && self.waits.iter().any(|(asks, _)| !asks)) {
             self.more += 1;
             return;
@@ -89,6 +94,11 @@ impl OpenTasks {
         let mut words: Vec<String> = self.waits.iter().map(|(_, wait)| wait.clone()).collect();
         if self.more > 0 {
             words.push(format!("{} more", self.more));
+        }
+        match self.running {
+            0 => {}
+            1 => words.push("1 running task".to_owned()),
+            running => words.push(format!("{running} running tasks")),
         }
         words
     }
@@ -170,7 +180,8 @@ mod tests {
         assert_eq!((open.count, open.questions), (8, 1));
         let words = open.words();
         assert_eq!(words[0], "t7 waits for consent");
-        assert_eq!(words.last().map(String::as_str), Some("3 more"));
-        assert_eq!(words.len(), 5);
+        assert_eq!(words[4..], ["3 more", "1 running task"]);
+        open.add(Some(TaskNo::new(9)), "run", false, None);
+        assert_eq!(open.words().last().map(String::as_str), Some("2 running tasks"));
     }
 }
