@@ -89,7 +89,7 @@ export class TimeScale {
   /**
    * Marks of the axis: round moments, at least `apart` pixels from each other.
    *
-   * Labels count from `origin`, the start of the session: people compare lengths more often than clocks.
+   * Labels count from `origin`, the first thing of the session: people compare lengths more often than clocks.
    *
    * @param {number} origin
    * @param {number} [apart]

@@ -163,7 +163,7 @@ export class Session {
     this.version = 0;
     /** Grows when rows come, or go from one place to another. */
     this.structure = 0;
-    /** Earliest time known. */
+    /** Time of the first message, turn or task. */
     this.origin = Infinity;
     /** Latest time known. */
     this.latest = -Infinity;
@@ -186,7 +186,8 @@ export class Session {
     }
     for (const mark of delta.marks ?? []) {
       this.marks.push(mark);
-      this.#saw(mark.at);
+      // A session that waits for its first message has no beginning yet.
+      this.latest = Math.max(this.latest, mark.at);
     }
     for (const turn of delta.turns ?? []) this.#turn(turn);
     for (const row of delta.tasks ?? []) this.#task(row);
