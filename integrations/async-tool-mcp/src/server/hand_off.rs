@@ -1,6 +1,6 @@
 //! Calls that end before their tool does, for hosts that cap calls and know no tasks.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use async_tool_runtime::tool::ToolRegistry;
 use serde_json::{Map, Value, json};
@@ -13,12 +13,11 @@ const LONGEST: f64 = 45.0;
 pub(super) const UNKNOWN: &str =
     "there is no such call: the handle is wrong, or its result was kept for too long; call the tool itself again";
 
-/// Name of the tool that gives the results of calls that were handed off; `None` if no tool hands off.
-pub(super) fn companion(registry: &ToolRegistry) -> Option<String> {
+/// Name of the tool that gives the results of calls that were handed off; `None` if no tool hands off that is offered.
+pub(super) fn companion(registry: &ToolRegistry, hidden: &HashSet<String>) -> Option<String> {
     let hands_off = |name: &str| {
-        registry
-            .find(name)
-            .is_some_and(|tool| tool.options().hand_off.is_some())
+        let tool = registry.find(name).filter(|_| !hidden.contains(name));
+        tool.is_some_and(|tool| tool.options().hand_off.is_some())
     };
     if !registry
         .definitions()

@@ -75,6 +75,11 @@ impl Service {
         tool.filter(|_| !self.settings.hidden.contains(name))
     }
 
+    /// Name of the tool that gives the results of calls that were handed off, if it is offered.
+    pub(super) fn companion(&self) -> Option<String> {
+        hand_off::companion(self.manager().registry(), &self.settings.hidden)
+    }
+
     pub(super) async fn call(
         self: &Arc<Self>,
         caller: &Caller,
@@ -82,7 +87,7 @@ impl Service {
         arguments: Map<String, Value>,
         retry: Option<Retry>,
     ) -> Result<Answer, Refusal> {
-        if hand_off::companion(self.manager().registry()).is_some_and(|companion| companion == name) {
+        if self.companion().is_some_and(|companion| companion == name) {
             return self.await_result(caller, &arguments).await;
         }
         let tool = self.tool(name).ok_or_else(|| Refusal::UnknownTool(name.to_owned()))?;
@@ -214,7 +219,7 @@ impl Service {
             }
             Waited::Asks(questions) => Ok(self.ask(record, questions)),
             Waited::Due => {
-                let companion = hand_off::companion(self.manager().registry()).unwrap_or_default();
+                let companion = self.companion().unwrap_or_default();
                 Ok(Answer::Result(hand_off::notice(record, &companion)))
             }
             Waited::Gone => Err(self.give_up(record)),
@@ -240,7 +245,7 @@ impl Service {
             Waited::Ended(end) => answer_of(&end),
             Waited::Asks(questions) => Ok(self.ask(&record, questions)),
             Waited::Due => {
-                let companion = hand_off::companion(self.manager().registry()).unwrap_or_default();
+                let companion = self.companion().unwrap_or_default();
                 Ok(Answer::Result(hand_off::notice(&record, &companion)))
             }
             // The call itself is not cancelled: the client may ask for it again.

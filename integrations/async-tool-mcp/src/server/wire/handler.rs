@@ -14,10 +14,7 @@ use rmcp::{
 };
 
 use super::{caller::Caller, reply};
-use crate::server::{
-    hand_off,
-    service::{Retry, Service},
-};
+use crate::server::service::{Retry, Service};
 
 /// Time that a client may keep the list of tools. It changes only with the process.
 const LIST_KEPT_MS: u64 = 60_000;
@@ -73,7 +70,7 @@ impl ServerHandler for Handler {
             .filter_map(|name| self.0.tool(name))
             .map(|tool| reply::tool(&*tool))
             .collect();
-        tools.extend(hand_off::companion(registry).map(reply::companion));
+        tools.extend(self.0.companion().map(reply::companion));
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         let mut list = ListToolsResult::with_all_items(tools);
         list.ttl_ms = Some(LIST_KEPT_MS);

@@ -98,6 +98,8 @@ async fn the_companion_is_offered_with_a_tool_that_hands_off_only() {
         names(&client.ask("tools/list", json!({})).await),
         ["await_result", "build", "nothing"]
     );
+    let client = Http::new(server(&Runs::default()).without("build"), json!({}));
+    assert_eq!(names(&client.ask("tools/list", json!({})).await), ["nothing"]);
     let client = Http::new(super::stand::serve(tools![nothing]), json!({}));
     assert_eq!(names(&client.ask("tools/list", json!({})).await), ["nothing"]);
 }
