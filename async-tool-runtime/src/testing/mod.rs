@@ -201,6 +201,7 @@
 //! - It has no network. Replace the services that a tool calls by code that waits with tokio's clock.
 
 mod backend_suite;
+mod broken_rule;
 mod context;
 mod dice;
 mod divergence;
@@ -218,21 +219,22 @@ mod rules;
 mod scripted;
 mod scripted_turn;
 mod sim;
+mod suite_error;
+mod suite_run;
 mod timeline;
 mod told;
 mod wrong;
 
 pub use crate::journal::{PromiseError, check_journal};
-pub use backend_suite::{
-    BackendEngine, BackendRule, BackendSuite, BackendSuiteError, BackendWorker, BrokenBackendRule,
-};
+pub use backend_suite::{BackendEngine, BackendRule, BackendSuite, BackendWorker};
+pub use broken_rule::BrokenRule;
 pub use context::tool_context;
 pub use divergence::DivergenceError;
 pub use explore::{Explore, Explored, explore};
 pub use explore_error::ExploreError;
 pub use faults::Faults;
 pub use gates::Gates;
-pub use journal_suite::{BrokenRule, JournalRule, JournalStore, JournalSuite, JournalSuiteError, sample_entries};
+pub use journal_suite::{JournalRule, JournalStore, JournalSuite, sample_entries};
 pub use memory_engine::{MemoryEngine, MemoryWorker};
 pub use paused::run_paused;
 pub use recorder::{Recorder, Recording};
@@ -240,4 +242,5 @@ pub use replay::Replay;
 pub use scripted::ScriptedModel;
 pub use scripted_turn::ScriptedTurn;
 pub use sim::{Sim, SimJournal, SimModel};
+pub use suite_error::{BackendSuiteError, JournalSuiteError, SuiteError};
 pub use told::{answers_of, assert_told_once, deliveries_of, until};

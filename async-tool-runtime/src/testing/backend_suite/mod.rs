@@ -8,7 +8,6 @@
 mod bench;
 mod cancellations;
 mod engine;
-mod error;
 mod heartbeats;
 mod lost_workers;
 mod outcomes;
@@ -20,6 +19,5 @@ mod submissions;
 mod suite;
 
 pub use engine::{BackendEngine, BackendWorker};
-pub use error::{BackendSuiteError, BrokenBackendRule};
 pub use rule::BackendRule;
 pub use suite::BackendSuite;

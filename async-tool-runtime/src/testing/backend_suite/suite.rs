@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    super::{
-        real_time::RealTime,
-        wrong::{Checked, Wrong},
-    },
+    super::{suite_error::BackendSuiteError, suite_run::SuiteRun, wrong::Checked},
     cancellations,
     engine::BackendEngine,
-    error::{BackendSuiteError, BrokenBackendRule},
     heartbeats, lost_workers, outcomes, payloads,
     rule::BackendRule,
     stage::Stage,
     stopped_workers, submissions,
 };
-use crate::{future::BoxFuture, unwind::text_of};
+use crate::future::BoxFuture;
 
 /// Checks that an engine keeps the rules of [`Backend`](crate::backend::Backend) and of its workers, for authors of backends. The rules are
 /// those of the module [`backend`](crate::backend), on which the agent's promises rest.
@@ -112,46 +108,17 @@ where
     ///
     /// This method is cancel safe: the check of a rule that has begun continues in the background, and its finding is dropped.
     pub async fn run(&self) -> Result<(), BackendSuiteError> {
-        let (mut broken, mut kept) = (Vec::new(), 0);
-        for rule in &self.rules {
-            if self.is_silent && rule.is_of_heartbeats() {
-                continue;
-            }
-            match self.check(*rule).await {
-                Ok(()) => kept += 1,
-                Err(wrong) => broken.push(BrokenBackendRule::new(*rule, wrong)),
-            }
-        }
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(BackendSuiteError { broken, kept })
-        }
-    }
-
-    async fn check(&self, rule: BackendRule) -> Checked {
-        let (engine, patience) = ((self.new_engine)(), self.patience);
-        // A separate tokio task, so that a panic becomes a finding.
-        let mut task = tokio::spawn(async move { check_rule(rule, Stage::new(engine, patience).await?).await });
-        let limit = RealTime::start(self.within);
-        let ended = tokio::select! {
-            biased;
-            ended = &mut task => ended,
-            () = limit.passed() => {
-                task.abort();
-                let limit = format!("an end within {:?}", self.within);
-                return Err(Wrong::new("check the rule", &limit, "it still waits for the backend"));
-            }
+        let is_checked = |rule: &&BackendRule| !(self.is_silent && rule.is_of_heartbeats());
+        let rules = self.rules.iter().filter(is_checked).map(|rule| (*rule, rule.name()));
+        let run = SuiteRun {
+            subject: "backend",
+            within: self.within,
         };
-        ended.unwrap_or_else(|error| {
-            let panic = error.try_into_panic().ok();
-            let text = panic.as_ref().map_or("no message", |panic| text_of(&**panic));
-            Err(Wrong::new(
-                "check the rule",
-                "no panic",
-                &format!("the backend panicked: {text}"),
-            ))
-        })
+        let check = |rule| {
+            let (engine, patience) = ((self.new_engine)(), self.patience);
+            async move { check_rule(rule, Stage::new(engine, patience).await?).await }
+        };
+        run.of(rules, check).await
     }
 }
 

@@ -9,7 +9,6 @@ mod batches;
 mod claims;
 mod contents;
 mod crashes;
-mod error;
 mod fences;
 mod releases;
 mod rule;
@@ -20,7 +19,6 @@ mod stage;
 mod store;
 mod suite;
 
-pub use error::{BrokenRule, JournalSuiteError};
 pub use rule::JournalRule;
 pub use samples::sample_entries;
 pub use store::JournalStore;

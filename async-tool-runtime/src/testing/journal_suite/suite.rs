@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    super::{
-        real_time::RealTime,
-        wrong::{Checked, Wrong},
-    },
-    BrokenRule, JournalRule, JournalStore, JournalSuiteError, batches, claims, contents, crashes, fences, releases,
-    sessions, snapshots,
+    super::{suite_error::JournalSuiteError, suite_run::SuiteRun, wrong::Checked},
+    JournalRule, JournalStore, batches, claims, contents, crashes, fences, releases, sessions, snapshots,
     stage::Stage,
 };
 use crate::future::BoxFuture;
@@ -134,46 +130,17 @@ where
     ///
     /// This method is cancel safe: the check of a rule that has begun continues in the background, and its finding is dropped.
     pub async fn run(&self) -> Result<(), JournalSuiteError> {
-        let (mut broken, mut kept) = (Vec::new(), 0);
-        for rule in &self.rules {
-            if self.is_volatile && rule.is_of_reopening() {
-                continue;
-            }
-            match self.check(*rule).await {
-                Ok(()) => kept += 1,
-                Err(wrong) => broken.push(BrokenRule::new(*rule, wrong)),
-            }
-        }
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(JournalSuiteError { broken, kept })
-        }
-    }
-
-    async fn check(&self, rule: JournalRule) -> Checked {
-        let store = (self.new_store)();
-        // A separate tokio task, so that a panic becomes a finding.
-        let mut task = tokio::spawn(async move { check_rule(rule, Stage::new(store).await?).await });
-        let limit = RealTime::start(self.within);
-        let ended = tokio::select! {
-            biased;
-            ended = &mut task => ended,
-            () = limit.passed() => {
-                task.abort();
-                let limit = format!("an end within {:?}", self.within);
-                return Err(Wrong::new("check the rule", &limit, "it still waits for the journal"));
-            }
+        let is_checked = |rule: &&JournalRule| !(self.is_volatile && rule.is_of_reopening());
+        let rules = self.rules.iter().filter(is_checked).map(|rule| (*rule, rule.name()));
+        let run = SuiteRun {
+            subject: "journal",
+            within: self.within,
         };
-        ended.unwrap_or_else(|error| {
-            let panic = error.try_into_panic().ok();
-            let text = panic.as_ref().and_then(|panic| {
-                let text = panic.downcast_ref::<&str>().copied();
-                text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            });
-            let found = format!("the journal panicked: {}", text.unwrap_or("no message"));
-            Err(Wrong::new("check the rule", "no panic", &found))
-        })
+        let check = |rule| {
+            let store = (self.new_store)();
+            async move { check_rule(rule, Stage::new(store).await?).await }
+        };
+        run.of(rules, check).await
     }
 }
 
