@@ -2,10 +2,10 @@
 
 use async_tool_runtime::{
     SessionId,
-    journal::{Entry, Seq},
+    journal::{Entry, Seq, read_json},
 };
 
-use crate::{StoreError, json};
+use crate::StoreError;
 
 /// Largest part of a batch in one item. DynamoDB's limit of 400 KB includes keys and names.
 pub(crate) const PART: usize = 380 * 1024;
@@ -75,7 +75,7 @@ impl Batch {
                 ));
             }
             if seq >= from {
-                let entry = json::read(line).map_err(|error| unreadable(session, seq, error))?;
+                let entry = read_json(line).map_err(|error| unreadable(session, seq, error))?;
                 entries.push((Seq::new(seq), entry));
             }
             seq += 1;

@@ -53,7 +53,6 @@ mod error;
 mod head;
 mod holds;
 mod journal;
-mod json;
 mod key;
 mod listing;
 mod owner;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use async_tool_runtime::journal::read_json;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{chain::Hex, json, schema::has_blobs};
+use crate::{chain::Hex, schema::has_blobs};
 
 /// Field of a reference in an entry. Entries without it are not parsed.
 const MARK: &[u8] = b"\"$media\"";
@@ -64,7 +65,7 @@ pub(crate) fn is_of(bytes: &[u8], name: &str) -> bool {
 pub(crate) fn names(entry: &[u8]) -> Vec<String> {
     let may_have = entry.windows(MARK.len()).any(|part| part == MARK);
     let mut names = Vec::new();
-    if let Some(entry) = may_have.then(|| json::read::<Value>(entry).ok()).flatten() {
+    if let Some(entry) = may_have.then(|| read_json::<Value>(entry).ok()).flatten() {
         // Only these places hold media; an argument of a tool can look like them.
         let said = entry.get("media");
         let result = entry.get("result").and_then(|result| result.get("media"));

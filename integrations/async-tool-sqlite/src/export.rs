@@ -6,7 +6,7 @@ use async_tool_runtime::{
     SessionId,
     content::Media,
     future::BoxStream,
-    journal::{ReadError, Seq},
+    journal::{ReadError, Seq, read_json},
 };
 use rusqlite::Connection;
 use serde::de::IgnoredAny;
@@ -17,7 +17,6 @@ use crate::{
     blob::{self, Found},
     chain::Hex,
     journal::{Place, read_raw},
-    json,
     page::Raw,
     stream::{Piece, Pieces},
 };
@@ -54,7 +53,7 @@ impl RawEntry {
 
 /// An entry as a line of JSON.
 pub(crate) fn line(raw: &Raw) -> Result<String, serde_json::Error> {
-    json::read::<IgnoredAny>(&raw.bytes)?;
+    read_json::<IgnoredAny>(&raw.bytes)?;
     // Lossless, because valid JSON is UTF-8.
     let entry = String::from_utf8_lossy(&raw.bytes);
     let mut line = format!("{{\"seq\":{},\"entry\":", raw.seq);

@@ -10,7 +10,7 @@ use std::{
 use async_tool_runtime::{
     Journal, SessionId,
     future::{BoxFuture, BoxStream},
-    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot},
+    journal::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot, read_json},
 };
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -21,7 +21,6 @@ use crate::{
     blob::{self, Found},
     clock::Clock,
     file::Opened,
-    json,
     page::{Page, Raw},
     reader::Reader,
     release::Release,
@@ -399,7 +398,7 @@ fn read_entries(connection: &Connection, place: Place) -> Piece<Place, (Seq, Ent
             let session = session.clone();
             return Err(StoreError::Corrupt { session, seq });
         }
-        match json::read(&raw.bytes) {
+        match read_json(&raw.bytes) {
             Ok(entry) => Ok((seq, entry)),
             Err(source) => Err(StoreError::Unreadable {
                 session: session.clone(),

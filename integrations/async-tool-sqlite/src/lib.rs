@@ -94,7 +94,6 @@ mod file;
 mod holder;
 mod identity;
 mod journal;
-mod json;
 mod listing;
 mod log;
 mod memory;

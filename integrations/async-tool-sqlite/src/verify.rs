@@ -3,7 +3,7 @@
 use async_tool_runtime::{
     SessionId,
     future::BoxStream,
-    journal::{ReadError, Seq},
+    journal::{ReadError, Seq, read_json},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::de::IgnoredAny;
@@ -13,7 +13,6 @@ use crate::{
     blob::{self, Found},
     chain::{self, Hash},
     journal::run_piece,
-    json,
     page::Page,
     stream::{Piece, Pieces},
 };
@@ -209,7 +208,7 @@ impl Walk {
             } else if raw.link.is_some() {
                 // A link shows that the session was chained before.
                 return Some(Tampering::Changed);
-            } else if json::read::<IgnoredAny>(&raw.bytes).is_err() {
+            } else if read_json::<IgnoredAny>(&raw.bytes).is_err() {
                 return Some(Tampering::Unreadable);
             }
             if !raw.is_intact(self.session.as_str()) {

@@ -7,8 +7,26 @@ use serde_json::{Deserializer, Error};
 /// limit keeps an edited file from exhausting the stack.
 const DEPTH: usize = 256;
 
-/// Parses this text.
-pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+/// Parses stored JSON, such as an [`Entry`](super::Entry), for journals that keep text.
+///
+/// An entry is nested deeper than serde_json's own limit of 128 levels, because a model's output may use all of these. This reads 256
+/// levels. A journal needs serde_json's feature `float_roundtrip` besides, to read numbers to the last bit.
+///
+/// ```
+/// use async_tool_runtime::journal::{Entry, read_json};
+/// use async_tool_runtime::testing::sample_entries;
+///
+/// for entry in sample_entries() {
+///     let stored = serde_json::to_vec(&entry)?;
+///     assert_eq!(read_json::<Entry>(&stored)?, entry);
+/// }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The parser's, and an error for text that is no UTF-8 or is nested deeper.
+pub fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     if depth(text) > DEPTH {
         return Err(Error::custom(format!("it is nested more than {DEPTH} levels deep")));
     }
@@ -60,9 +78,9 @@ mod tests {
     #[test]
     fn what_is_too_deep_is_an_error_and_no_end_of_the_process() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(read::<serde_json::Value>(nested(DEPTH).as_bytes()).is_ok());
+        assert!(read_json::<serde_json::Value>(nested(DEPTH).as_bytes()).is_ok());
         for levels in [DEPTH + 1, 1_000_000] {
-            let error = read::<serde_json::Value>(nested(levels).as_bytes()).unwrap_err();
+            let error = read_json::<serde_json::Value>(nested(levels).as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), "it is nested more than 256 levels deep");
         }
     }
