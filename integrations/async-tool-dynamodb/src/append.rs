@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     StoreError,
     batch::{Batch, Layout},
-    head::{self, Head, NAMES},
+    head::{self, GIVEN_UP, Head, NAMES, Pending},
     holds::Admission,
     key::{self, Key},
     owner::Standing,
@@ -173,6 +173,10 @@ impl Append {
 
     /// The head's update.
     fn update(&self, tables: &Tables, standing: &Standing, prior: Option<&str>) -> Result<Update, StoreError> {
+        let pending = match self.batch.layout() {
+            Layout::Before(_) => Pending::By,
+            _ => Pending::NoneOrBy,
+        };
         let mut set = String::from("SET #last = :last, #open = :open, #by = :by");
         let mut remove = String::from(" REMOVE #pending");
         match self.is_closing {
@@ -182,7 +186,7 @@ impl Append {
         let mut update = Update::builder()
             .table_name(&tables.heads)
             .key("pk", text(&self.key.text))
-            .condition_expression(head::condition(self.after, prior.is_some()))
+            .condition_expression(head::condition(self.after, prior.is_some(), pending))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":after", number(self.after))
             .expression_attribute_values(":last", number(self.last()))
@@ -233,15 +237,8 @@ impl Append {
         prior: Option<&str>,
     ) -> Result<Option<Head>, StoreError> {
         let set = "SET #pending = :by, #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
-        self.change_head(
-            tables,
-            standing,
-            prior,
-            set,
-            &self.by,
-            &head::condition(self.after, prior.is_some()),
-        )
-        .await
+        self.change_head(tables, standing, prior, set, &[(":by", &self.by)], Pending::NoneOrBy)
+            .await
     }
 
     /// Checks that `after` is the last entry, and takes the session.
@@ -259,39 +256,40 @@ impl Append {
             return Ok(Attempt::Refused(head));
         }
         let set = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
-        let pending = head.pending.clone().unwrap_or_else(|| self.by.clone());
-        let condition = head::condition(self.after, prior.is_some());
+        let pending = head.pending.as_ref().unwrap_or(&self.by);
         let refused = self
-            .change_head(tables, standing, prior, set, &pending, &condition)
+            .change_head(tables, standing, prior, set, &[(":by", pending)], Pending::NoneOrBy)
             .await?;
         Ok(refused.map_or(Attempt::Written, Attempt::Refused))
     }
 
-    /// Changes the head alone. Returns it if the condition refuses.
+    /// Changes the head alone, by an expression with these names of appends. Returns the head if the condition refuses.
     async fn change_head(
         &self,
         tables: &Tables,
         standing: &Standing,
         prior: Option<&str>,
         set: &str,
-        by: &str,
-        condition: &str,
+        appends: &[(&str, &str)],
+        pending: Pending,
     ) -> Result<Option<Head>, StoreError> {
         let mut update = tables
             .client
             .update_item()
             .table_name(&tables.heads)
             .key("pk", text(&self.key.text))
-            .condition_expression(condition)
+            .condition_expression(head::condition(self.after, prior.is_some(), pending))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":after", number(self.after))
-            .expression_attribute_values(":by", text(by))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":me", text(&standing.id));
         for (placeholder, name) in NAMES {
             if !["#by", "#name"].contains(&placeholder) || (placeholder == "#name" && self.key.name.is_some()) {
                 update = update.expression_attribute_names(placeholder, name);
             }
+        }
+        for (placeholder, append) in appends {
+            update = update.expression_attribute_values(*placeholder, text(*append));
         }
         if let Some(prior) = prior {
             update = update.expression_attribute_values(":prior", text(prior));
@@ -321,10 +319,13 @@ impl Append {
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let mut reasons = cancelled.cancellation_reasons().iter();
             let has_failed = |code: Option<&str>| code == Some("ConditionalCheckFailed");
-            if let Some(head) = reasons.next().filter(|reason| has_failed(reason.code())) {
+            let head = reasons.next();
+            if let Some(head) = head.filter(|head| has_failed(head.code())) {
                 return Ok(Attempt::Refused(Head::of(head.item())));
             }
-            if reasons.any(|reason| has_failed(reason.code())) {
+            // A head that was in conflict says nothing.
+            let is_head_as_expected = head.is_some_and(|head| matches!(head.code(), None | Some("None")));
+            if is_head_as_expected && reasons.any(|reason| has_failed(reason.code())) {
                 return Err(StoreError::Ahead {
                     session: self.session.clone(),
                     last: Seq::new(self.after),
@@ -366,7 +367,9 @@ impl Append {
         Ok(None)
     }
 
-    /// Removes the parts of an append whose writer ended in the middle. First the session is taken, so that the writer can't finish it.
+    /// Removes the parts of an append whose writer ended in the middle, or gave it up.
+    ///
+    /// First the session is taken and the append is renamed, so that the writer can't finish it. Nor can a request of its that comes late.
     async fn clean_up(
         &self,
         tables: &Tables,
@@ -374,19 +377,20 @@ impl Append {
         prior: Option<&str>,
         left: &str,
     ) -> Result<(), StoreError> {
-        let condition = head::condition(self.after, prior.is_some());
-        let take = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
+        let append = left.trim_start_matches(GIVEN_UP);
+        let given_up = format!("{GIVEN_UP}{append}");
+        let take = "SET #pending = :given_up, #owner = :me, #last = :after, #open = if_not_exists(#open, :true)";
+        let names = [(":by", left), (":given_up", &given_up)];
         if self
-            .change_head(tables, standing, prior, take, left, &condition)
+            .change_head(tables, standing, prior, take, &names, Pending::By)
             .await?
             .is_some()
         {
             return Ok(());
         }
-        parts::remove(tables, &key::parts(left)).await?;
+        parts::remove(tables, &key::parts(append)).await?;
         let done = "SET #owner = :me, #last = :after, #open = if_not_exists(#open, :true) REMOVE #pending";
-        let condition = head::condition(self.after, false);
-        self.change_head(tables, standing, None, done, left, &condition)
+        self.change_head(tables, standing, None, done, &[(":by", &given_up)], Pending::By)
             .await
             .map(drop)
     }

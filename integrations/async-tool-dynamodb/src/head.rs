@@ -14,6 +14,9 @@ pub(crate) const NAMES: [(&str, &str); 6] = [
     ("#name", "name"),
 ];
 
+/// Begins the name of an append that can't be finished any more, and whose parts are removed.
+pub(crate) const GIVEN_UP: &str = "-";
+
 /// Head of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -25,7 +28,7 @@ pub(crate) struct Head {
     pub(crate) by: Option<String>,
     /// Id of the owner.
     pub(crate) owner: Option<String>,
-    /// Id of an append whose parts are written before it.
+    /// Id of an append whose parts are written before it, or, after [`GIVEN_UP`], are removed.
     pub(crate) pending: Option<String>,
 }
 
@@ -43,16 +46,27 @@ impl Head {
     }
 }
 
+/// Parts of an append that may be unaccounted for when a head is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pending {
+    /// None, or those of `:by`.
+    NoneOrBy,
+    /// Those of `:by`. A request that comes late, after they were removed, is refused.
+    By,
+}
+
 /// Condition of an append after `:after`: it is the last entry, and the session is free, `:me`'s or `:prior`'s, an owner that is gone.
 ///
 /// It also fails while another append's parts are unaccounted for.
-pub(crate) fn condition(after: u64, has_prior: bool) -> String {
+pub(crate) fn condition(after: u64, has_prior: bool, pending: Pending) -> String {
     let prior = if has_prior { " OR #owner = :prior" } else { "" };
-    let goes_on = format!(
-        "#last = :after AND (attribute_not_exists(#owner) OR #owner = :me{prior}) AND (attribute_not_exists(#pending) OR #pending = :by)"
-    );
-    match after {
-        0 => format!("attribute_not_exists(pk) OR ({goes_on})"),
+    let parts = match pending {
+        Pending::NoneOrBy => "(attribute_not_exists(#pending) OR #pending = :by)",
+        Pending::By => "#pending = :by",
+    };
+    let goes_on = format!("#last = :after AND (attribute_not_exists(#owner) OR #owner = :me{prior}) AND {parts}");
+    match (after, pending) {
+        (0, Pending::NoneOrBy) => format!("attribute_not_exists(pk) OR ({goes_on})"),
         _ => goes_on,
     }
 }

@@ -71,19 +71,20 @@ by_code! {
 }
 
 impl Refusal for TransactWriteItemsError {
-    /// A failed condition decides a transaction, whatever happened to its other items.
+    /// A failed condition decides a transaction, unless its first item, the session's head, is about to change.
     fn may_pass(&self) -> bool {
         let Self::TransactionCanceledException(cancelled) = self else {
             return is_passing(self.code());
         };
-        let codes = || {
-            cancelled
-                .cancellation_reasons()
-                .iter()
-                .filter_map(|reason| reason.code())
-        };
-        codes().any(|code| PASSING_REASONS.contains(&code))
-            && codes().all(|code| code == "None" || PASSING_REASONS.contains(&code))
+        let reasons = cancelled.cancellation_reasons().iter();
+        let mut codes = reasons.map(|reason| reason.code().unwrap_or("None"));
+        let is_passing = |code: &str| PASSING_REASONS.contains(&code);
+        let head = codes.next().unwrap_or_default();
+        let is_open =
+            |code: &str| code == "None" || is_passing(code) || (code == "ConditionalCheckFailed" && is_passing(head));
+        let rest: Vec<&str> = codes.collect();
+        (is_passing(head) || head == "None" && rest.iter().any(|code| is_passing(code)))
+            && rest.iter().all(|code| is_open(code))
     }
 }
 
@@ -176,6 +177,9 @@ mod tests {
             (&["ProvisionedThroughputExceeded", "TransactionConflict"], true),
             (&["ConditionalCheckFailed", "None"], false),
             (&["ConditionalCheckFailed", "TransactionConflict"], false),
+            // The head of another append is about to change, and its batch is there already.
+            (&["TransactionConflict", "ConditionalCheckFailed"], true),
+            (&["None", "ConditionalCheckFailed", "TransactionConflict"], false),
             (&["ValidationError", "TransactionConflict"], false),
             (&["ItemCollectionSizeLimitExceeded", "None"], false),
             (&[], false),

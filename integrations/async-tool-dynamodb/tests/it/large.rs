@@ -15,7 +15,7 @@ use async_tool_runtime::{
 
 use crate::{
     fixture::{Place, figure, read, release, said, texts, wait_for, write},
-    proxy::{Fate, Proxy},
+    proxy::{Fate, Late, Proxy},
 };
 
 const KILOBYTE: usize = 1024;
@@ -168,4 +168,41 @@ async fn a_large_append_after_a_failed_one_of_the_same_writer_goes_through() {
     );
     assert!(read(&journal, "s").await == large);
     assert_eq!(parts(&place).await, 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the server of tests/aws/run"]
+async fn a_large_append_that_arrives_after_it_was_given_up_loses_no_entry() {
+    // While its parts are removed, and after that.
+    for is_early in [true, false] {
+        let place = Place::new().await;
+        let (late, transactions, deletions) = (Arc::<Late>::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        let proxy = Proxy::start(&place.endpoint, move |request| {
+            let nth = |count: &AtomicUsize| count.fetch_add(1, Ordering::SeqCst);
+            match &*request.operation {
+                "TransactWriteItems" => match nth(&transactions) {
+                    0 => Fate::PassLate(Arc::clone(&late)),
+                    // The second one finds the parts, the third one comes after their removal.
+                    2 if !is_early => Fate::PassAfter(Arc::clone(&late)),
+                    _ => Fate::Pass,
+                },
+                "DeleteItem" if is_early && nth(&deletions) == 0 => Fate::PassAfter(Arc::clone(&late)),
+                _ => Fate::Pass,
+            }
+        })
+        .await;
+        let journal = place
+            .through(&proxy.endpoint)
+            .builder()
+            .retry_for(Duration::ZERO)
+            .build();
+        let (claim, session) = (Claim::new(), SessionId::new("s"));
+        let large = said((0..4).map(|_| "x".repeat(MEGABYTE)));
+        let given_up = journal.append(&session, &claim, Seq::START, &large).await.unwrap_err();
+        assert!(matches!(given_up, AppendError::Unavailable(_)), "{given_up:?}");
+        assert_eq!(write(&journal, &claim, "s", 0, &["b"]).await.unwrap(), 1);
+        assert_eq!(texts(&place.open(), "s").await, ["b"]);
+        assert_eq!(parts(&place).await, 0);
+        assert!(place.head("s", "pending").await.is_none());
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -35,6 +36,17 @@ pub(crate) enum Fate {
     LoseRequest,
     /// It is answered here.
     Answer(u16, String),
+    /// The connection is closed, and the request is passed on when another one awaits that.
+    PassLate(Arc<Late>),
+    /// It is passed on after the late one was answered.
+    PassAfter(Arc<Late>),
+}
+
+/// A request that was held up in the network.
+#[derive(Debug, Default)]
+pub(crate) struct Late {
+    wanted: Notify,
+    answered: Notify,
 }
 
 impl Fate {
@@ -134,7 +146,19 @@ async fn serve(mut client: TcpStream, to: String, rule: Rule, asked: Arc<AtomicU
                 );
                 client.write_all(answer.as_bytes()).await.ok()?;
             }
-            Fate::Pass | Fate::LoseAnswer | Fate::HalfAnswer => {
+            Fate::PassLate(late) => {
+                tokio::spawn(async move {
+                    late.wanted.notified().await;
+                    pass_on(&to, &head, &body).await;
+                    late.answered.notify_one();
+                });
+                return None;
+            }
+            Fate::Pass | Fate::LoseAnswer | Fate::HalfAnswer | Fate::PassAfter(_) => {
+                if let Fate::PassAfter(late) = &fate {
+                    late.wanted.notify_one();
+                    late.answered.notified().await;
+                }
                 let answer = pass_on(&to, &head, &body).await?;
                 match fate {
                     Fate::LoseAnswer => return None,
