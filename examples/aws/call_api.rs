@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, tools};
+use async_tool_runtime::{AsyncToolManager, tools};
 use aws::{Cloud, Names, converse, exit, tools::call_api};
 use clap::Parser;
 
@@ -27,7 +27,6 @@ async fn run() -> anyhow::Result<()> {
         .tools(tools![call_api])
         .state(Cloud::connect(names).await?)
         .build()?;
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
-    let calls: Vec<String> = paths.iter().map(|path| format!("call_api path={path}")).collect();
-    converse(&agent, &calls.join("; "), None).await
+    let calls = paths.iter().map(|path| format!("call_api path={path}"));
+    converse(manager, calls, None).await
 }

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, tools};
+use async_tool_runtime::{AsyncToolManager, tools};
 use aws::{
     Cloud, Names, Poller, converse, exit,
     tools::{Reports, order_report},
@@ -46,10 +46,6 @@ async fn run() -> anyhow::Result<()> {
         .state(cloud)
         .state(reports)
         .build()?;
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
-    let calls: Vec<String> = customers
-        .iter()
-        .map(|name| format!("order_report customer={name}"))
-        .collect();
-    converse(&agent, &calls.join("; "), Some(&poller)).await
+    let calls = customers.iter().map(|name| format!("order_report customer={name}"));
+    converse(manager, calls, Some(&poller)).await
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner, tools};
+use async_tool_runtime::{AsyncToolManager, tools};
 use aws::{Cloud, Names, converse, exit, tools::query_database};
 use clap::Parser;
 
@@ -27,7 +27,6 @@ async fn run() -> anyhow::Result<()> {
         .tools(tools![query_database])
         .state(Cloud::connect(names).await?)
         .build()?;
-    let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
-    let calls: Vec<String> = orders.iter().map(|id| format!("query_database id={id}")).collect();
-    converse(&agent, &calls.join("; "), None).await
+    let calls = orders.iter().map(|id| format!("query_database id={id}"));
+    converse(manager, calls, None).await
 }

@@ -3,17 +3,26 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use async_tool_runtime::{AgentEventKind, AsyncAgent, TaskOutcome, agent::AgentEventStream};
+use async_tool_runtime::{
+    AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner, TaskOutcome, agent::AgentEventStream,
+};
 use tokio::sync::oneshot;
 
 use crate::Poller;
 
-/// Sends a message, prints what follows, and closes the session when the agent is idle. Meanwhile, the messages of a queue complete its tasks.
+/// Starts an agent, sends it a message with these calls, prints what follows, and closes the session when the agent is idle. Meanwhile, the
+/// messages of a queue complete its tasks.
 ///
 /// # Errors
 ///
 /// The first failure of a tool, or the failure of the agent or of the queue.
-pub async fn converse(agent: &AsyncAgent, message: &str, queue: Option<&Poller>) -> anyhow::Result<()> {
+pub async fn converse(
+    manager: AsyncToolManager,
+    calls: impl IntoIterator<Item = String>,
+    queue: Option<&Poller>,
+) -> anyhow::Result<()> {
+    let agent = AsyncAgent::builder(RulePlanner::new(), manager).start().await?;
+    let message = calls.into_iter().collect::<Vec<_>>().join("; ");
     let narrator = tokio::spawn(narrate(agent.events()));
     println!("user:  {message}");
     agent.send(message).await?;
