@@ -4,7 +4,7 @@
 //! cargo run --example chat
 //! cargo run --example chat -- PATH
 //! cargo run --example chat -- --model ollama/qwen3
-//! cargo run --features inspect --example chat -- --inspect
+//! cargo run --example chat -- --inspect
 //! echo 'count the lines' | cargo run --example chat
 //! ```
 //!

@@ -4,7 +4,7 @@
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- PATH
 //! cargo run --example quickstart -- --model anthropic/claude-haiku-4-5
-//! cargo run --features inspect --example quickstart -- --inspect
+//! cargo run --example quickstart -- --inspect
 //! ```
 //!
 //! The tools do real work on real files. No key and no network are needed: without a model, the built-in rule planner takes its place.

@@ -31,13 +31,19 @@ impl InspectArguments {
         if !self.inspect || cfg!(feature = "inspect") {
             return Ok(());
         }
-        let command = format!("cargo run --features inspect --example {example} -- --inspect");
+        // The features that the program has now stay.
+        let features = if cfg!(feature = "models") {
+            "inspect,models"
+        } else {
+            "inspect"
+        };
+        let command = format!("cargo run --features {features} --example {example} -- --inspect");
         let needs = || format!("`--inspect` needs a program with the feature `inspect`: {command}");
         let cargo = std::env::var_os("CARGO").with_context(needs)?;
         let folder = std::env::var_os("CARGO_MANIFEST_DIR").with_context(needs)?;
-        eprintln!("{}", needs());
+        eprintln!("building again, with the live view: {command}");
         let status = std::process::Command::new(cargo)
-            .args(["run", "--features", "inspect", "--example", example, "--manifest-path"])
+            .args(["run", "--features", features, "--example", example, "--manifest-path"])
             .arg(std::path::Path::new(&folder).join("Cargo.toml"))
             .arg("--")
             .args(std::env::args_os().skip(1))

@@ -144,7 +144,7 @@ struct Extras {
     /// True if the task stops because the agent of its session is gone.
     is_abandoned: bool,
     messages: VecDeque<String>,
-    failed: FailedAttempts,
+    failed: Option<Box<FailedAttempts>>,
     /// Span that records the outcome of the task.
     span: Option<Span>,
     /// `traceparent` of that span.

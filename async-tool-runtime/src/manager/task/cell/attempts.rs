@@ -16,7 +16,7 @@ pub(super) struct Attempts {
     pub(super) count: u32,
 }
 
-/// Failed attempts of a task. Most tasks have none.
+/// Failed attempts of a task that has one.
 #[derive(Default)]
 pub(super) struct FailedAttempts {
     latest: VecDeque<TaskAttempt>,
@@ -34,10 +34,8 @@ impl TaskCell {
         if state.stopping == Stopping::Partial {
             state.stopping = Stopping::No;
         }
-        if let Some(extras) = &mut state.extras
-            && !extras.failed.latest.is_empty()
-        {
-            extras.failed.next = Some(now);
+        if let Some(failed) = state.extras.as_mut().and_then(|extras| extras.failed.as_mut()) {
+            failed.next = Some(now);
         }
         (is_first, self.with_earlier(state.attempts.count))
     }
@@ -47,11 +45,12 @@ impl TaskCell {
         let mut state = self.state();
         let (first, number) = (state.attempts.started, self.with_earlier(state.attempts.count));
         let failed = &mut state.extras().failed;
-        let started = match failed.latest.is_empty() {
-            true => first,
-            false => failed.next.take(),
+        let started = match failed {
+            None => first,
+            Some(failed) => failed.next.take(),
         };
         let Some(started) = started else { return };
+        let failed = failed.get_or_insert_default();
         let oldest = (failed.latest.len() >= KEPT).then(|| failed.latest.pop_front());
         failed.latest.push_back(TaskAttempt {
             number,
@@ -104,8 +103,7 @@ impl TaskCell {
 
     fn own_attempts(&self) -> Vec<TaskAttempt> {
         let state = self.state();
-        let failed = state.extras.as_ref().map(|extras| &extras.failed);
-        let failed = failed.filter(|failed| !failed.latest.is_empty());
+        let failed = state.extras.as_ref().and_then(|extras| extras.failed.as_deref());
         let mut latest: Vec<TaskAttempt> = failed.into_iter().flat_map(|failed| &failed.latest).cloned().collect();
         let started = failed.map_or(state.attempts.started, |failed| failed.next);
         // Of a worker's attempts, only their number is known.
@@ -129,7 +127,7 @@ impl TaskCell {
     pub(crate) fn set_attempts(&self, attempts: u32) {
         let mut state = self.state();
         state.attempts.count = attempts;
-        let forgotten = state.extras.as_mut().map(|extras| std::mem::take(&mut extras.failed));
+        let forgotten = state.extras.as_mut().and_then(|extras| extras.failed.take());
         drop(state);
         drop(forgotten);
     }
@@ -186,7 +184,7 @@ mod tests {
             attempts.map(part).collect()
         };
         let first = (3, at(10), Some(at(20)), Some("busy".to_owned()));
-        assert_eq!(shown(), [first.clone()]);
+        assert_eq!(shown(), std::slice::from_ref(&first));
         cell.begin(at(30));
         assert_eq!(shown(), [first.clone(), (4, at(30), None, None)]);
         cell.settle(TaskOutcome::Completed(json!(1)), at(40));
