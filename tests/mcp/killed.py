@@ -6,6 +6,7 @@
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -34,6 +35,10 @@ def main(server, folder):
     asking = first.start("confirm_delete", {"filename": "a.txt"})
     first.until(asking, "input_required")
     gone = first.start("slow_compute", {"seconds": 0.1, "ttlMs": 1})
+    asked = first.ask("tools/call", {"name": "test_tool_with_task", "arguments": {}})["result"]
+    answers = {key: {"action": "accept", "content": {"name": "Ada"}} for key in asked["inputRequests"]}
+    answered = {"requestState": asked["requestState"], "inputResponses": answers}
+    greeting = first.start("test_tool_with_task", {}, answered)
     time.sleep(0.5)
     first.process.kill()
     first.process.wait()
@@ -47,10 +52,20 @@ def main(server, folder):
     check("a task that may run again is resumed", "slow_compute(running) done" in json.dumps(task), task)
     task = second.until(asking, "failed")
     check("a task that must not run again fails and says why", "interrupted by a restart" in task.get("statusMessage", ""), task)
+    task = second.until(greeting, "failed")
+    check("a task that asked before it was one is known too", "interrupted by a restart" in task.get("statusMessage", ""), task)
     reply = second.ask("tasks/get", {"taskId": gone})
     check("an expired task is unknown", reply.get("error", {}).get("code") == -32602, reply)
+    left = sessions(store)
+    check("an expired task is not in the file any more", gone not in left and done in left, left)
     second.process.kill()
     second.process.wait()
+
+
+def sessions(store):
+    time.sleep(1)
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as file:
+        return [name for (name,) in file.execute("SELECT name FROM sessions")]
 
 
 def check(name, holds, shown):
@@ -92,8 +107,8 @@ class Server:
         messages = [json.loads(line) for line in lines if line.strip()] if lines else [json.loads(text)]
         return messages[-1]
 
-    def start(self, tool, arguments):
-        return self.ask("tools/call", {"name": tool, "arguments": arguments})["result"]["taskId"]
+    def start(self, tool, arguments, more=None):
+        return self.ask("tools/call", {"name": tool, "arguments": arguments, **(more or {})})["result"]["taskId"]
 
     def get(self, task):
         return self.ask("tasks/get", {"taskId": task}).get("result", {})

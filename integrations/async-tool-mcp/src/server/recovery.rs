@@ -85,16 +85,20 @@ impl Store {
     /// Record of a task that this process doesn't know: one that has ended, or that another process has begun.
     pub(super) async fn adopt(&self, kept: &Kept, tasks: &Arc<Tasks>) -> Result<Arc<Record>, ReadError> {
         let record = kept.record(tasks);
-        match kept.end(self, tasks.manager()).await? {
-            Some((end, time)) => drop(record.settle_at(end, time)),
-            None if kept.is_closed => drop(record.settle(End::Broken(INTERRUPTED.to_owned()))),
-            None => {
-                let (record, is_new) = tasks.insert_new(record);
-                if is_new {
-                    tokio::spawn(take_up(self.clone(), Arc::downgrade(tasks), Arc::clone(&record), None));
-                }
-                return Ok(record);
+        let end = kept.end(self, tasks.manager()).await?;
+        if kept.is_closed {
+            let _it_is_new = match end {
+                Some((end, time)) => record.settle_at(end, time),
+                None => record.settle(End::Broken(INTERRUPTED.to_owned())),
+            };
+            return Ok(record);
+        }
+        let (record, is_new) = tasks.insert_new(record);
+        if is_new {
+            if let Some((end, _)) = end {
+                tasks.end(&record, end);
             }
+            tokio::spawn(take_up(self.clone(), Arc::downgrade(tasks), Arc::clone(&record), None));
         }
         Ok(record)
     }
@@ -146,7 +150,7 @@ async fn discard(tasks: Weak<Tasks>, agent: AsyncAgent) {
     }
 }
 
-/// Takes up a task once its session can be taken, unless the process that has it ends the task. `error` is that of the last attempt.
+/// Takes up a task once its session can be taken, unless the process that has it closes it. `error` is that of the last attempt.
 async fn take_up(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut error: Option<StartError>) {
     let (mut failures, mut pause) = (0, SOON);
     loop {
@@ -160,15 +164,19 @@ async fn take_up(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut erro
         sleep(pause).await;
         pause = LATER.min(pause * 2);
         let Some(held) = tasks.upgrade() else { return };
-        if let Ok(Some((end, _))) = held.read_end(&record.id).await {
+        // The other process may have ended it, and not be there to close it.
+        if record.end().is_none()
+            && let Ok(Some((end, _))) = held.read_end(&record.id).await
+        {
             held.end(&record, end);
-            held.remove_later(&record);
-            return;
         }
         let resumed = store.builder(held.manager(), &record.id, None).resume().await;
-        drop(held);
         match resumed {
-            Ok(agent) => return keep(tasks, record, agent).await,
+            Ok(agent) => {
+                drop(held);
+                return keep(tasks, record, agent).await;
+            }
+            Err(StartError::SessionClosed { .. }) if record.end().is_some() => return held.remove_later(&record),
             Err(next) => error = Some(next),
         }
     }

@@ -307,6 +307,43 @@ fn the_tasks_of_a_process_that_died_are_taken_up_by_one_that_lives() {
         let task = second.client.until(&reading, "completed").await;
         assert_eq!(task["result"]["content"][0]["text"], "read");
         second.client.until(&cancelled, "cancelled").await;
+        sleep(2 * RETENTION).await;
+        assert_eq!(journal.count(SessionFilter::All), 0);
+    });
+}
+
+#[test]
+fn a_task_that_ended_and_was_not_closed_is_closed_by_the_process_that_finds_it() {
+    let before = Arc::new(Beside::default());
+    let first = start(&before);
+    let id = first.run(async {
+        let id = first.client.start("quick", json!({"page": 4})).await;
+        first.client.until(&id, "completed").await;
+        sleep(Duration::from_secs(1)).await;
+        id
+    });
+    drop(first);
+    // A process that lives, and a store in which the other one has died just after the end.
+    let journal = Arc::new(Beside::default());
+    let second = start(&journal);
+    second.run(async {
+        let session = SessionId::new(id.as_str());
+        let mut entries = before.entries.entries(&session);
+        let settled = entries
+            .iter()
+            .position(|entry| matches!(entry, Entry::Settled { .. }))
+            .unwrap();
+        entries.truncate(settled + 1);
+        journal
+            .append(&session, &Claim::new(), Seq::START, &entries)
+            .await
+            .unwrap();
+        let task = second.client.task(&id).await;
+        assert_eq!(task["result"]["content"][0]["text"], "page 4", "{task}");
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(journal.count(SessionFilter::Open), 0);
+        sleep(2 * RETENTION).await;
+        assert_eq!(journal.count(SessionFilter::All), 0);
     });
 }
 
