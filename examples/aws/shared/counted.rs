@@ -81,6 +81,10 @@ impl<J: Journal> Journal for Counted<J> {
         self.journal.blob(session, name)
     }
 
+    fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
+        self.journal.remove(session)
+    }
+
     fn snapshot_every(&self) -> Option<NonZeroU64> {
         self.journal.snapshot_every()
     }
