@@ -14,12 +14,14 @@ mod delivery;
 mod phase;
 mod session_book;
 mod task;
+mod totals;
 mod turn;
 mod words;
 
 pub(crate) use delivery::{Delivery, Mark, UserMessage};
 pub(crate) use phase::{Change, What};
-pub(crate) use session_book::{SessionBook, Totals};
+pub(crate) use session_book::SessionBook;
 pub(crate) use task::Task;
+pub(crate) use totals::Totals;
 pub(crate) use turn::Turn;
 pub(crate) use words::{cut, waits_text};
