@@ -13,7 +13,7 @@ use crate::{clock::Timestamp, tool::ToolError};
 /// use serde_json::json;
 ///
 /// /// Answers at the second attempt.
-/// #[async_tool(effect = "read", retry(attempts = 2, backoff = "1ms"))]
+/// #[async_tool(effect = "read", retry(attempts = 2, backoff = "1ms..5ms"))]
 /// async fn look_up(word: String, #[inject] cx: ToolContext) -> Result<String, ToolError> {
 ///     match cx.attempt() {
 ///         1 => Err(ToolError::new(ToolErrorKind::Unavailable, "the server is busy")),
