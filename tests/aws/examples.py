@@ -52,6 +52,11 @@ def checks(stand):
     ]
 
 
+def objects_in(output):
+    """JSON objects in a text. The order of their keys depends on the features of serde_json that other programs turn on."""
+    return [json.loads(found) for found in re.findall(r"\{[^{}]*\}", output)]
+
+
 class Examples:
     def __init__(self, stand, programs):
         self.stand = stand
@@ -145,8 +150,9 @@ class Examples:
 
     def order_report(self):
         output = self.run("order_report", "ann", "bob")
-        assert '{"cents":2815,"customer":"ann","orders":3}' in output, output
-        assert '{"cents":1130,"customer":"bob","orders":2}' in output, output
+        told = objects_in(output)
+        assert {"customer": "ann", "orders": 3, "cents": 2815} in told, output
+        assert {"customer": "bob", "orders": 2, "cents": 1130} in told, output
 
     def order_report_fails(self):
         line = self.fails("order_report", "nobody")
@@ -161,7 +167,8 @@ class Examples:
         ordered = self.run("hop", "order", "--session", "hop-1")
         assert "the session waits for t1" in ordered, ordered
         delivered = self.run("hop", "deliver")
-        assert 't1 order_report completed: {"cents":2815,"customer":"ann","orders":3}' in delivered, delivered
+        assert "t1 order_report completed: {" in delivered, delivered
+        assert {"customer": "ann", "orders": 3, "cents": 2815} in objects_in(delivered), delivered
         ms, appends = re.search(r"left after (\d+) ms and (\d+) appends; the session waits for nothing", delivered).groups()
         assert int(appends) <= 4, delivered
         return f"the second process left after {ms} ms and {appends} appends"
@@ -182,7 +189,8 @@ class Examples:
 
     def agent(self):
         output = self.run("ask_agent", "--session", "agent-1")
-        assert 't1 order_report completed: {"cents":2815,"customer":"ann","orders":3}' in output, output
+        assert "t1 order_report completed: {" in output, output
+        assert {"customer": "ann", "orders": 3, "cents": 2815} in objects_in(output), output
         first = re.search(r"(\d+) ms and (\d+) appends", output).groups()
         later = re.search(r"(\d+) ms after its first answer", output)[1]
         return f"{first[0]} ms and {first[1]} appends for the order, woken and told {later} ms later"
