@@ -1,8 +1,12 @@
 //! The tables, and the steps from older versions.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, TransactionBehavior, config::DbConfig, params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig, params};
 
 use crate::{Durability, OpenCheck, OpenError, checksum::checksum, pack};
 
@@ -168,6 +172,9 @@ pub(crate) const fn seq_of(place: i64) -> u64 {
 /// and a disk syncs a log faster if its file doesn't grow.
 const CHECKPOINT_PAGES: i64 = 4096;
 
+/// Pause before a file is tried again that others read.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Applies settings to a connection, before anything is read.
 pub(crate) fn set_up(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(busy_timeout)?;
@@ -240,13 +247,29 @@ pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()?;
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    enable_log(connection)?;
     connection.pragma_update(None, "synchronous", Durability::Full.pragma())?;
     connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"), [], |_| {
         Ok(())
     })?;
     connection.query_row("PRAGMA journal_size_limit = 33554432", [], |_| Ok(()))?;
     Ok(())
+}
+
+/// Enables the write-ahead log. Waits for other connections that read the file: SQLite doesn't, because it reads the file itself by then
+/// (<https://www.sqlite.org/c3ref/busy_handler.html>).
+fn enable_log(connection: &Connection) -> rusqlite::Result<()> {
+    let limit: i64 = connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+    let limit = Duration::from_millis(limit.unsigned_abs());
+    let begun = Instant::now();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < limit => {
+                thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Adds the checksums to the entries of an earlier version.
