@@ -38,8 +38,9 @@ def main(server, folder):
     asked = first.ask("tools/call", {"name": "test_tool_with_task", "arguments": {}})["result"]
     answers = {key: {"action": "accept", "content": {"name": "Ada"}} for key in asked["inputRequests"]}
     answered = {"requestState": asked["requestState"], "inputResponses": answers}
-    greeting = first.start("test_tool_with_task", {}, answered)
     time.sleep(0.5)
+    # It takes a second, and the kill must be sooner.
+    greeting = first.start("test_tool_with_task", {}, answered)
     first.process.kill()
     first.process.wait()
 
