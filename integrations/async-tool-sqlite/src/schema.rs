@@ -172,7 +172,7 @@ pub(crate) const fn seq_of(place: i64) -> u64 {
 /// and a disk syncs a log faster if its file doesn't grow.
 const CHECKPOINT_PAGES: i64 = 4096;
 
-/// Pause before a file is tried again that others read.
+/// Pause before a file is tried again that others write.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Applies settings to a connection, before anything is read.
@@ -256,8 +256,8 @@ pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Enables the write-ahead log. Waits for other connections that read the file: SQLite doesn't, because it reads the file itself by then
-/// (<https://www.sqlite.org/c3ref/busy_handler.html>).
+/// Enables the write-ahead log. Waits for a connection that is about to write or to do the same: SQLite tells of it at once, because it
+/// reads the file itself by then (<https://www.sqlite.org/c3ref/busy_handler.html>).
 fn enable_log(connection: &Connection) -> rusqlite::Result<()> {
     let limit: i64 = connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
     let limit = Duration::from_millis(limit.unsigned_abs());
@@ -307,4 +307,29 @@ fn seal(transaction: &Connection) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_enabled_after_the_write_of_another_connection() {
+        let place = tempfile::tempdir().unwrap();
+        let connect = || Connection::open(place.path().join("journal.db")).unwrap();
+        let (writer, connection) = (connect(), connect());
+        writer
+            .execute_batch("CREATE TABLE written (number INTEGER); BEGIN IMMEDIATE")
+            .unwrap();
+        connection.busy_timeout(Duration::from_millis(20)).unwrap();
+        assert!(enable_log(&connection).is_err());
+        connection.busy_timeout(Duration::from_secs(60)).unwrap();
+        thread::scope(|scope| {
+            let enabled = scope.spawn(move || enable_log(&connection));
+            thread::sleep(Duration::from_millis(50));
+            assert!(!enabled.is_finished());
+            writer.execute_batch("COMMIT").unwrap();
+            enabled.join().unwrap().unwrap();
+        });
+    }
 }

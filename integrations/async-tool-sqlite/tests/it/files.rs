@@ -1,10 +1,9 @@
 //! Files that are opened, and files that are refused.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use async_tool_runtime::journal::{AppendError, SessionFilter};
 use async_tool_sqlite::{Durability, OpenCheck, OpenError, SqliteJournal};
-use rusqlite::Connection;
 
 use crate::fixture::{Place, messages, names, read, read_after, why, write};
 
@@ -295,32 +294,6 @@ async fn threads_that_open_one_new_file_at_the_same_time_all_succeed() {
         });
     }
     println!("{opened} of {} opened", 3 * ROUNDS);
-}
-
-#[tokio::test]
-async fn an_opening_waits_for_a_reader_that_keeps_the_log_from_being_enabled() {
-    let place = Place::new();
-    let journal = place.open();
-    write(&journal, "a", 0, 1).await.unwrap();
-    drop(journal);
-    let reader = Connection::open(place.path()).unwrap();
-    let mode: String = reader
-        .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(mode, "delete");
-    reader.execute_batch("BEGIN").unwrap();
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let _begins_to_read: i64 = reader.query_row(tables, [], |row| row.get(0)).unwrap();
-    let builder = || SqliteJournal::builder(place.path());
-    let refused = builder().busy_timeout(Duration::from_millis(20)).open();
-    assert!(matches!(refused, Err(OpenError::Busy { .. })), "{refused:?}");
-    std::thread::scope(|scope| {
-        let opening = scope.spawn(|| builder().open().map(drop));
-        std::thread::sleep(Duration::from_millis(100));
-        assert!(!opening.is_finished());
-        reader.execute_batch("COMMIT").unwrap();
-        opening.join().unwrap().unwrap();
-    });
 }
 
 /// A directory on a file system of its own, with this many bytes left; `None` if this machine can't have one.
