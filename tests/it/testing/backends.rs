@@ -42,8 +42,7 @@ fn each_rule_finds_the_engine_that_breaks_it() {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                // Which of several tasks comes first is up to the engine, so a flaw may show only later.
-                for _ in 0..TRIES {
+                for _ in 0..tries(*flaw) {
                     broken_by(*flaw, *rule).await?;
                 }
                 Ok(())
@@ -91,8 +90,10 @@ async fn a_silent_engine_is_not_asked_for_heartbeats() {
     assert_eq!(failure.broken().len(), 2);
 }
 
-/// Times that a rule is tried on an engine that breaks it.
-const TRIES: usize = 8;
+/// Times that a rule is tried on an engine that breaks it. One flaw shows only if the tool that ends its workers is the first in line.
+fn tries(flaw: Flaw) -> usize {
+    if flaw == Flaw::CountsDeliveries { 8 } else { 1 }
+}
 
 async fn broken_by(flaw: Flaw, rule: BackendRule) -> Result<(), BackendSuiteError> {
     let suite = BackendSuite::new(move || FlawedEngine::new(Some(flaw)));
