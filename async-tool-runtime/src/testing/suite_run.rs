@@ -12,7 +12,7 @@ use crate::unwind::text_of;
 
 /// Run of a suite's rules, one after the other.
 pub(super) struct SuiteRun {
-    /// What the rules are about, such as "journal".
+    /// Subject of the rules, such as "journal".
     pub(super) subject: &'static str,
     /// Longest time of a rule.
     pub(super) within: Duration,

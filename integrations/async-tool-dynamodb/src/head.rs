@@ -49,9 +49,9 @@ impl Head {
 /// Parts of an append that may be unaccounted for when a head is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
-    /// None, or those of `:by`.
+    /// None, or parts of `:by`.
     NoneOrBy,
-    /// Those of `:by`. A request that comes late, after they were removed, is refused.
+    /// Parts of `:by`. A request that comes late, after they were removed, is refused.
     By,
 }
 

@@ -75,7 +75,7 @@ impl Store {
                 ));
             }
         }
-        // Those of another server with the same manager.
+        // Tasks of another server with the same manager.
         for record in open.into_values() {
             tokio::spawn(take_up(self.clone(), Arc::downgrade(tasks), record, None));
         }
