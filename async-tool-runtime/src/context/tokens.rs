@@ -12,7 +12,7 @@ const AROUND_MESSAGE: usize = 4;
 /// Tokens of a call or an answer besides its own text: the provider's id, and the names of its fields.
 const AROUND_CALL: usize = 16;
 /// Tokens of an acknowledgement besides its instruction. They are the same in all acknowledgements; a test counts them.
-const IN_ACK: usize = 24;
+const IN_ACK: usize = 25;
 
 /// Estimator of the number of tokens in a text, so that a conversation can be kept within a budget.
 ///

@@ -179,7 +179,10 @@ impl Lines {
 async fn a_queue_that_holds_work_back_for_five_seconds_says_which_setting_does_so() {
     let lines = Lines::default();
     let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let work = || timed("work");
     let cases: [(AsyncToolManagerBuilder, &str); 3] = [
