@@ -1,6 +1,6 @@
 //! The trait of all journals.
 
-use std::{num::NonZeroU64, sync::Arc};
+use std::{future::ready, num::NonZeroU64, sync::Arc};
 
 use super::{AppendError, Claim, Entry, ReadError, Seq, SessionFilter, Snapshot};
 use crate::{
@@ -45,12 +45,8 @@ use crate::{
 ///         self.journal.sessions(filter)
 ///     }
 ///
-///     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
-///         self.journal.release(session, claim)
-///     }
-///
-///     fn is_durable(&self) -> bool {
-///         self.journal.is_durable()
+///     fn inner(&self) -> Option<&dyn Journal> {
+///         Some(&self.journal)
 ///     }
 /// }
 ///
@@ -102,6 +98,10 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// [`AppendError::Taken`] if another claim has the session. [`AppendError::Conflict`] if `after` is not the last entry. The session is
     /// unchanged then.
+    ///
+    /// # Cancel safety
+    ///
+    /// An append that is dropped before its end MAY be made or not, at once or later, but MUST NOT be made in part.
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
@@ -138,6 +138,15 @@ pub trait Journal: Send + Sync + 'static {
     /// Lists the sessions that have entries, in no particular order.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
 
+    /// Returns the journal that this one wraps. Each of the following methods is then passed on to it, unless this journal has its own.
+    ///
+    /// A journal that changes what is kept, by encrypting it for example, MUST have its own methods for media and snapshots.
+    ///
+    /// Default: `None`, for a journal that wraps no other.
+    fn inner(&self) -> Option<&dyn Journal> {
+        None
+    }
+
     /// Gives up a session: from now on, any other claim can take it at once, in any process.
     ///
     /// An agent calls this when it has [left](crate::AsyncAgent::leave) or [closed](crate::AsyncAgent::close) its session, and goes on
@@ -151,8 +160,7 @@ pub trait Journal: Send + Sync + 'static {
     /// 4. A later append with this claim is an append like any other's. If it comes after the last entry and no other claim has the
     ///    session, it MUST succeed, and takes the session anew.
     ///
-    /// Default: does nothing, for a journal that only reads. A journal that wraps another SHOULD pass it on, or the holds of the inner
-    /// journal end only with their claims.
+    /// Default: does nothing, for a journal that only reads.
     ///
     /// ```
     /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
@@ -175,8 +183,10 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// [`AppendError::Unavailable`] if the journal can't tell whether its hold has ended; a retry may succeed.
     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
-        let _ = (session, claim);
-        Box::pin(std::future::ready(Ok(())))
+        match self.inner() {
+            Some(inner) => inner.release(session, claim),
+            None => Box::pin(ready(Ok(()))),
+        }
     }
 
     /// True if the entries outlive the process.
@@ -186,7 +196,7 @@ pub trait Journal: Send + Sync + 'static {
     /// [resume](crate::agent::AsyncAgentBuilder::resume). Otherwise no later process could take the session up, and the agent closes it.
     ///
     /// Default: true. Of the two mistakes, closing a session that could go on loses work. A journal that is gone with its process
-    /// SHOULD return false, as [`MemoryJournal`](super::MemoryJournal) does. A journal that wraps another SHOULD pass it on.
+    /// SHOULD return false, as [`MemoryJournal`](super::MemoryJournal) does.
     ///
     /// ```
     /// use async_tool_runtime::journal::{Journal, MemoryJournal};
@@ -194,7 +204,7 @@ pub trait Journal: Send + Sync + 'static {
     /// assert!(!MemoryJournal::new().is_durable());
     /// ```
     fn is_durable(&self) -> bool {
-        true
+        self.inner().is_none_or(Journal::is_durable)
     }
 
     /// Keeps the bytes of large media of a session, and returns a name for them. The entries and snapshots that are written after it have
@@ -215,8 +225,10 @@ pub trait Journal: Send + Sync + 'static {
         session: &'a SessionId,
         bytes: &'a Arc<[u8]>,
     ) -> BoxFuture<'a, Result<Option<Arc<str>>, AppendError>> {
-        let _ = (session, bytes);
-        Box::pin(std::future::ready(Ok(None)))
+        match self.inner() {
+            Some(inner) => inner.put_blob(session, bytes),
+            None => Box::pin(ready(Ok(None))),
+        }
     }
 
     /// Returns bytes that [`put_blob`](Self::put_blob) kept; `None` if there are none of this name, or damaged ones. Default: `None`.
@@ -231,8 +243,10 @@ pub trait Journal: Send + Sync + 'static {
         session: &'a SessionId,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Arc<[u8]>>, ReadError>> {
-        let _ = (session, name);
-        Box::pin(std::future::ready(Ok(None)))
+        match self.inner() {
+            Some(inner) => inner.blob(session, name),
+            None => Box::pin(ready(Ok(None))),
+        }
     }
 
     /// Removes a closed session: its entries, its snapshot and its media. True if the journal has nothing of the session any more.
@@ -243,7 +257,7 @@ pub trait Journal: Send + Sync + 'static {
     /// 3. For a session that is unknown, or that was removed before, the answer is true.
     /// 4. Afterwards the name is that of a session that never was.
     ///
-    /// Default: keeps the session and returns false, for a store that forgets nothing. A journal that wraps another SHOULD pass it on.
+    /// Default: keeps the session and returns false, for a store that forgets nothing.
     ///
     /// ```
     /// use async_tool_runtime::journal::{Claim, Entry, Format, Journal, MemoryJournal, Seq};
@@ -266,14 +280,20 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AppendError::Unavailable`] if the store can't be written; a retry may succeed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As rule 2 has it for a killed process: the whole session stays, or nothing of it.
     fn remove<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<bool, AppendError>> {
-        let _ = session;
-        Box::pin(std::future::ready(Ok(false)))
+        match self.inner() {
+            Some(inner) => inner.remove(session),
+            None => Box::pin(ready(Ok(false))),
+        }
     }
 
     /// Number of entries between snapshots. Default: `None`, and no snapshots are made.
     fn snapshot_every(&self) -> Option<NonZeroU64> {
-        None
+        self.inner()?.snapshot_every()
     }
 
     /// Keeps the state of a session after an entry, so that earlier entries need not be read again.
@@ -289,8 +309,10 @@ pub trait Journal: Send + Sync + 'static {
         session: &'a SessionId,
         snapshot: Snapshot,
     ) -> BoxFuture<'a, Result<(), AppendError>> {
-        let _ = (session, snapshot);
-        Box::pin(std::future::ready(Ok(())))
+        match self.inner() {
+            Some(inner) => inner.keep_snapshot(session, snapshot),
+            None => Box::pin(ready(Ok(()))),
+        }
     }
 
     /// Returns the last kept snapshot of a session. Default: `None`.
@@ -299,15 +321,17 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// [`ReadError`] if the store can't be read.
     fn snapshot<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Option<Snapshot>, ReadError>> {
-        let _ = session;
-        Box::pin(std::future::ready(Ok(None)))
+        match self.inner() {
+            Some(inner) => inner.snapshot(session),
+            None => Box::pin(ready(Ok(None))),
+        }
     }
 }
 
 // `dyn Journal` must stay possible: an agent holds one of any kind.
 const _: fn(&dyn Journal) = |_| {};
 
-impl<J: Journal + ?Sized> Journal for std::sync::Arc<J> {
+impl<J: Journal + ?Sized> Journal for Arc<J> {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,

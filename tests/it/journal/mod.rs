@@ -1,4 +1,5 @@
-//! Failing journals, the suite for journals, owners of sessions, resumed sessions, results that come twice, and secrets that no journal holds.
+//! Failing and wrapping journals, the suite for journals, owners of sessions, resumed sessions, results that come twice, and secrets that no
+//! journal holds.
 
 mod failures;
 mod formats;
@@ -9,3 +10,4 @@ mod secrets;
 mod suite;
 mod too_deep;
 mod twice;
+mod wrapped;

@@ -487,12 +487,8 @@ impl Journal for Unfaithful {
         self.journal.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.journal.release(session, claim)
-    }
-
-    fn is_durable(&self) -> bool {
-        self.journal.is_durable()
+    fn inner(&self) -> Option<&dyn Journal> {
+        Some(&self.journal)
     }
 }
 

@@ -159,12 +159,8 @@ impl Journal for Hanging {
         }
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.kept.release(session, claim)
-    }
-
-    fn is_durable(&self) -> bool {
-        self.kept.is_durable()
+    fn inner(&self) -> Option<&dyn Journal> {
+        Some(&self.kept)
     }
 }
 

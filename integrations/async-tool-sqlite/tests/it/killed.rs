@@ -112,8 +112,8 @@ impl Journal for Deadly {
         self.journal.sessions(filter)
     }
 
-    fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
-        self.journal.release(session, claim)
+    fn inner(&self) -> Option<&dyn Journal> {
+        Some(&self.journal)
     }
 }
 
