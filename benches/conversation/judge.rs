@@ -49,8 +49,9 @@ impl Score {
                     self.turns += 1;
                     (was_running, made) = (is_running > 0, calls.len());
                 }
-                AgentEventKind::Called { call, .. } => {
-                    is_running += 1;
+                AgentEventKind::Called { call, repeats, .. } => {
+                    // A repetition is no task, and the agent answers its own tool itself: neither has an end.
+                    is_running += usize::from(repeats.is_none() && &*call.name != "task");
                     told.push(call.arguments.to_string());
                     calls.push((call.name.to_string(), call.arguments.value().clone()));
                 }

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use async_tool_genai::GenaiModel;
 use async_tool_runtime::{
     AgentEvent, AsyncAgent, AsyncToolManager, FunctionTool,
-    agent::{Grounding, RunLimits},
+    agent::{Grounding, RunError, RunLimits},
     tool::Background,
 };
 use tokio::time::{Instant, timeout};
@@ -87,15 +87,15 @@ async fn talk(
         .await?;
     let mut events = agent.events();
     // At a limit, the conversation so far counts.
-    let _ran = match mode {
+    let ran = match mode {
         Mode::Batch => agent.run_to_completion(prompt.text).await.map(drop),
         _ => {
             agent.send(prompt.text).await?;
             agent.run_until_idle().await
         }
     };
-    let stalled = match &_ran {
-        Err(error) if !error.to_string().contains("limit") => Some(error.to_string()),
+    let stalled = match &ran {
+        Err(error) if !matches!(error, RunError::Limit(_)) => Some(error.to_string()),
         _ => None,
     };
     agent.close().await?;
