@@ -38,7 +38,7 @@ The same model and the same work under several schedules
   the original        each call returns an id at once; each result is a message and a model call          simulated
   ours, ...           the agent of this library                                                           run
     default           calls that take over 0.25 s are acknowledged, and the model is asked as long as it makes calls
-    learned           default, after six calls of the tool: the session has learned how long to wait
+    learned           default, after six calls of the tool: the manager has learned how long to wait
     join              default, and the calls of a turn wake the model together
     deferred          acknowledgements alone don't cause a model call
     batch             `run_to_completion`: the next model call comes when all calls have ended
@@ -52,13 +52,12 @@ const ADVICE: &str = "
 Recommendations
 
   A user waits for the answer and may write meanwhile: the default. An acknowledgement costs one more model call, with all its
-    input, and buys an early first word (c, f). The `task` tool and the notices of the tools add to the input of every call.
-  The tools are fast: no setting is needed. The session learns how long they take and waits, at the cost of blocking (a).
+    input, and buys an early first word (c, f). The `task` tool and the notice add to the input of every call.
+  The tools are fast: no setting is needed. The manager learns how long they take and waits, at the cost of blocking (a).
   The results are useful only together: a join. It makes fewer model calls than the default, and the user can still write (b, c).
   No user follows the conversation: `run_to_completion`. It makes as few model calls as blocking, and is never slower (all).
   Calls need each other's results: futures. One turn replaces one turn for each link of the chain (d).
-  Blocking alone needs fewer tokens than our batch, because its tools have shorter descriptions. Don't use this library if no tool is
-    slow.";
+  No tool is slow: don't use this library.";
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> anyhow::Result<()> {
