@@ -76,6 +76,11 @@ impl Told {
         for part in told {
             text.push_str(&part.to_lowercase());
             text.push('\n');
+            // Results are told as JSON, and the model writes what the JSON means.
+            if part.contains('\\') {
+                text.push_str(&unescaped(part).to_lowercase());
+                text.push('\n');
+            }
         }
         let pieces = || text.split(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '\'' | '_')));
         let numbers = pieces().flat_map(|piece| {
@@ -122,6 +127,28 @@ impl Told {
         let is_near = |told: &f64| (told - number).abs() <= unit / 2.0 + 1e-9;
         self.numbers.iter().any(is_near)
     }
+}
+
+/// Text without the escapes of JSON strings. All else stays as it is.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        // The shortest piece that is a JSON string: `\n`, `\u0026`, or the two halves of a surrogate pair.
+        let piece = [2, 6, 12].into_iter().filter_map(|length| rest.get(..length));
+        let mut meant = piece.filter_map(|piece| {
+            Some((
+                serde_json::from_str::<String>(&format!("\"{piece}\"")).ok()?,
+                piece.len(),
+            ))
+        });
+        let (text, length) = meant.next().unwrap_or_else(|| ("\\".to_owned(), 1));
+        plain.push_str(&text);
+        rest = &rest[length..];
+    }
+    plain + rest
 }
 
 /// Number without separators of thousands; `None` if it isn't one.
@@ -255,6 +282,26 @@ mod tests {
             ("99 % of €77", vec!["99", "77"]),
         ] {
             assert_eq!(Grounding::ungrounded(text, TOLD), marked, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_a_json_string_is_known_as_it_is_meant() {
+        let told = r#"{"file":"C:\\bills\\4711.pdf","firm":"R\u0026D","said":"\"so be it\"","flag":"\ud83c\uddeb\ud83c\uddee 77"}"#;
+        for text in [
+            r"It is C:\bills\4711.pdf.",
+            r#"The firm is "R&D"."#,
+            "He said “so be it”.",
+            "The flag is “🇫🇮 77”.",
+        ] {
+            assert_eq!(Grounding::ungrounded(text, [told]), Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(
+            Grounding::ungrounded(r"It is C:\bills\4712.pdf.", [told]),
+            [r"C:\bills\4712.pdf"]
+        );
+        for text in ["\\", "a\\", "\\u", "\\u00", "\\ud83c", "\\é", "\\u00é6"] {
+            assert_eq!(unescaped(text), text);
         }
     }
 

@@ -354,7 +354,7 @@ impl AgentMachine {
             heard: self.now,
             is_quiet: self.policy.quiet_acks && cause == TurnCause::Acknowledgements,
             cause: Some(cause),
-            is_unknowing: self.ledger.open_tasks().next().is_some() || self.ledger.tasks().is_empty(),
+            is_unknowing: self.ledger.open_tasks().next().is_some() || self.ledger.calls_of_run().next().is_none(),
             ..StreamedTurn::default()
         };
         let messages = self
