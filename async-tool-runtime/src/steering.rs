@@ -1,8 +1,9 @@
 //! The `task` tool, with which a model looks after its tasks: each action, its arguments, and an example of the answer.
 //!
-//! An agent offers this tool to its model if any of its tools can run in the background. By default, the definition names the actions `list`,
-//! `result` and `cancel`, because the model reads it with every request: at most 250 tokens.
-//! [`task_tool(TaskTool::Full)`](crate::agent::AsyncAgentBuilder::task_tool) offers all actions, and `task_tool(false)` no tool until a result is shown only in part. The agent itself answers it, at the end of the turn.
+//! An agent offers this tool to its model if any of its tools can run in the background. The model reads the definition with every request.
+//! So by default it is short, and names three actions: `list`, `cancel`, and `result` with `grep` or `offset`.
+//! [`task_tool(TaskTool::Full)`](crate::agent::AsyncAgentBuilder::task_tool) offers all that is below. With `task_tool(false)` there is no
+//! such tool until a result is shown only in part. The agent itself answers it, at the end of the turn.
 //! Results come to the model without it: it is for a model that wants to wait, to look, to steer or to stop.
 //!
 //! | action | arguments | does |

@@ -14,11 +14,8 @@
 
 use std::borrow::Cow;
 
-/// Instruction in an acknowledgement, unless the task waits for people.
+/// Instruction in the last acknowledgement of a turn, unless the task waits for people. The earlier ones have none.
 pub const ACKNOWLEDGEMENT: &str = "It is running in the background; the result will follow when it is ready. Do not call the tool again for this: go on with what else there is to do, or tell the user in one sentence that it is running, and stop.";
-
-/// Instruction in the further acknowledgements of one turn. `{task}` is the task whose acknowledgement has the whole text.
-pub const SAME_AS: &str = "Same as {task}.";
 
 /// Instruction in the answer to a call that repeats the open task `{task}`.
 pub const REPEATED: &str = "This call is already running as {task}. Do not call the tool again for this: go on with what else there is to do, or tell the user in one sentence that it is running, and stop.";
@@ -28,7 +25,7 @@ pub const SHOWN_AGAIN: &str =
     "This is the result of your earlier call {task} again. Do not make that call a third time.";
 
 /// Text before the results of a delivery.
-pub const DELIVERY: &str = "Output of tools, not a message from the user.";
+pub const DELIVERY: &str = "Tool output, not from the user.";
 
 /// Sentence after one result. `{tasks}` lists the tasks.
 pub const RESULT: &str = "This is the result of your call {tasks}: do not make that call again.";
@@ -60,8 +57,7 @@ pub const WITH_MESSAGE: &str = "Answer the user's last message too.";
 pub const UNGROUNDED: &str = "Your last message had values that you were not told. Results of running calls are not known yet: do not guess them. Correct your message in one sentence.";
 
 /// Notice in the system prompt of an agent whose tools can run in the background.
-pub const NOTICE: &str =
-    "Tools may run in the background: the call is acknowledged, and its result follows. Never guess a result.";
+pub const NOTICE: &str = "Tools may run in the background: their results follow. Never guess a result.";
 
 /// Sentence in the system prompt of an agent whose `{tools}` take futures.
 pub const FUTURES: &str = "An argument of {tools} can be the result of another call, or a part of it: {\"$task\": \"t3\", \"pointer\": \"/items/0/id\"}; \"#1\" is the first call of this turn.";
@@ -88,8 +84,6 @@ pub const FUTURES: &str = "An argument of {tools} can be the result of another c
 pub struct Wording {
     /// Default: [`ACKNOWLEDGEMENT`].
     pub acknowledgement: Cow<'static, str>,
-    /// Default: [`SAME_AS`].
-    pub same_as: Cow<'static, str>,
     /// Default: [`REPEATED`].
     pub repeated: Cow<'static, str>,
     /// Default: [`SHOWN_AGAIN`].
@@ -122,7 +116,6 @@ impl Default for Wording {
     fn default() -> Self {
         Self {
             acknowledgement: ACKNOWLEDGEMENT.into(),
-            same_as: SAME_AS.into(),
             repeated: REPEATED.into(),
             shown_again: SHOWN_AGAIN.into(),
             delivery: DELIVERY.into(),

@@ -375,7 +375,8 @@ pub enum AgentEventKind {
         /// Extent of the pruning from here on.
         pruned: Pruned,
     },
-    /// A limit of the run is reached: the agent doesn't call its model before the next user message. Not in the journal.
+    /// A limit of the run is reached: the agent doesn't call its model before the next user message. If the model only repeats calls of open
+    /// tasks, their results call it again before that. Not in the journal.
     LimitReached {
         /// The limit.
         limit: RunLimit,

@@ -35,9 +35,14 @@ pub struct RunLimits {
     pub tool_calls: u32,
     /// Most tokens read and written, as far as the model reports its usage. Default: any number.
     pub tokens: u64,
-    /// Failures of equal calls, with equal kinds and messages, that end the run. Numbers in the messages don't count.
-    /// Default: 3.
-    pub same_failures: u32,
+    /// Equal ends of equal calls that end the run with [`RunLimit::Repetition`]. Default: 3.
+    ///
+    /// - Failures of one kind and message count in the whole run. Numbers in the messages don't count.
+    /// - Equal values count in turns that follow each other, if each makes only the same calls.
+    /// - A result that the model is shown again counts as an equal value.
+    ///
+    /// Calls of a tool with [`Dedupe::Allow`](crate::policy::Dedupe::Allow) don't count.
+    pub repetitions: u32,
 }
 
 impl Default for RunLimits {
@@ -46,7 +51,7 @@ impl Default for RunLimits {
             turns: 100,
             tool_calls: 1_000,
             tokens: u64::MAX,
-            same_failures: 3,
+            repetitions: 3,
         }
     }
 }
@@ -57,7 +62,7 @@ impl RunLimits {
         turns: u32::MAX,
         tool_calls: u32::MAX,
         tokens: u64::MAX,
-        same_failures: u32::MAX,
+        repetitions: u32::MAX,
     };
 
     /// Sets the limit of model calls.
@@ -81,10 +86,10 @@ impl RunLimits {
         self
     }
 
-    /// Sets the limit of equal failures.
+    /// Sets the limit of repetitions.
     #[must_use]
-    pub const fn with_same_failures(mut self, failures: u32) -> Self {
-        self.same_failures = failures;
+    pub const fn with_repetitions(mut self, repetitions: u32) -> Self {
+        self.repetitions = repetitions;
         self
     }
 
@@ -177,8 +182,8 @@ pub enum RunLimit {
     ToolCalls(u32),
     /// Limit of tokens.
     Tokens(u64),
-    /// The model repeated itself: a call failed the same way for the last time allowed, or turns made only calls that were
-    /// answered before. While the repeated task is open, its result still starts a turn.
+    /// The model repeated itself as often as [`RunLimits::repetitions`] allows, or made only calls that repeat open tasks. While such a
+    /// task is open, its result still starts a turn.
     Repetition,
 }
 

@@ -8,9 +8,9 @@ use super::{Grounding, LearnedGrace, RunLimits};
 use crate::{
     context::{ApproximateTokens, PrunePolicy, TokenEstimator},
     journal::JoinPolicy,
-    task::AckWording,
+    policy::Dedupe,
     tool::{Approval, Background, DeliveryPolicy, Effect, TaskTool, Tool, ToolOptions, ToolRegistry},
-    wording::{ACKNOWLEDGEMENT, SAME_AS, Wording},
+    wording::{ACKNOWLEDGEMENT, Wording},
 };
 
 /// Policy of model calls after acknowledgements.
@@ -355,21 +355,22 @@ impl AgentPolicy {
         self.answer_repeats && self.options(tool).is_some_and(answers)
     }
 
+    /// True if calls of this tool that end the same way may end a run. Those of an unknown tool may.
+    pub(crate) fn counts_repeats(&self, tool: &str) -> bool {
+        let allows = |options: &ToolOptions| options.dedupe == Dedupe::Allow;
+        self.answer_repeats && !self.options(tool).is_some_and(allows)
+    }
+
     /// True if a call of this tool can outlive its turn.
     pub(crate) fn can_outlive(&self, tool: &str) -> bool {
         self.options(tool)
             .is_some_and(|options| options.background != Background::Never)
     }
 
-    /// Texts of acknowledgements for the journal; `None` if they are the library's.
-    pub(crate) fn ack_wording(&self) -> Option<Arc<AckWording>> {
-        let Wording {
-            acknowledgement,
-            same_as,
-            ..
-        } = &self.wording;
-        let is_own = acknowledgement != ACKNOWLEDGEMENT || same_as != SAME_AS;
-        is_own.then(|| Arc::new(AckWording::new(acknowledgement.clone(), same_as.clone())))
+    /// Instruction of acknowledgements for the journal; `None` if it is the library's.
+    pub(crate) fn ack_instruction(&self) -> Option<Arc<str>> {
+        let text = &*self.wording.acknowledgement;
+        (text != ACKNOWLEDGEMENT).then(|| text.into())
     }
 
     /// True if this tool takes results of other tasks as arguments.

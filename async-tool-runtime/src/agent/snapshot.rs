@@ -20,7 +20,7 @@ use crate::{
     context::{Answer, AnswerContent, Message, Pruned, Transcript},
     id::{TaskId, TaskNo},
     journal::{Format, Seq, Snapshot},
-    task::{AckWording, TaskAck, TaskStatus, ToolQuestion, TurnNo},
+    task::{TaskAck, TaskStatus, ToolQuestion, TurnNo},
     tool::CallId,
 };
 
@@ -93,8 +93,8 @@ enum StoredContent {
     Ack {
         task: TaskNo,
         status: TaskStatus,
-        same_as: Option<TaskNo>,
-        wording: Option<Arc<AckWording>>,
+        brief: bool,
+        instruction: Option<Arc<str>>,
     },
     Asking(TaskNo, ToolQuestion),
     Result(TaskNo),
@@ -280,10 +280,10 @@ impl Ledger {
                             None => StoredContent::Ack {
                                 task: self.number(ack.task)?,
                                 status: ack.status,
-                                same_as: ack.same_as,
-                                wording: ack.wording.clone(),
+                                brief: ack.brief,
+                                instruction: ack.instruction.clone(),
                             },
-                            Some(question) if ack.wording.is_none() => {
+                            Some(question) if ack.instruction.is_none() => {
                                 StoredContent::Asking(self.number(ack.task)?, question.clone())
                             }
                             Some(_) => StoredContent::Other(answer.content.clone()),
@@ -336,13 +336,13 @@ fn restore(kept: StoredMessage, tasks: &BTreeMap<TaskNo, TaskRecord>) -> Option<
                         StoredContent::Ack {
                             task,
                             status,
-                            same_as,
-                            wording,
+                            brief,
+                            instruction,
                         } => {
                             let ack = ack_of(task, status, tasks)?;
                             AnswerContent::Ack(TaskAck {
-                                same_as,
-                                wording,
+                                brief,
+                                instruction,
                                 ..ack
                             })
                         }

@@ -32,9 +32,8 @@ const SEARCHED: usize = 1024 * 1024;
 const WAIT: Duration = Duration::from_secs(30);
 
 /// Description of the small form.
-const SMALL: &str = "For calls in the background, by the names in their acknowledgements (\"t3\"). Results come without it. \
-     `list` shows them, `cancel` stops `tasks`, `result` shows one result again: whole, or by `pointer` (JSON pointer), `grep` (regex), \
-     or `offset` and `limit` (characters).";
+const SMALL: &str = "For background calls, such as \"t3\". Results come without it. `list` shows all, `cancel` stops `tasks`, \
+     `result` repeats one, also from character `offset` or by lines (`grep`, a regex).";
 
 /// Description of the full form.
 const FULL: &str = "Looks after tools that run in the background. A call that takes long is acknowledged with a task number; go on with other \
@@ -142,10 +141,8 @@ static SMALL_DEFINITION: LazyLock<ToolDefinition> = LazyLock::new(|| {
         "properties": {
             "action": {"type": "string", "enum": ["list", "result", "cancel"]},
             "tasks": {"type": "array", "items": {"type": "string"}},
-            "pointer": {"type": "string"},
             "grep": {"type": "string"},
             "offset": {"type": "integer"},
-            "limit": {"type": "integer"},
         },
         "required": ["action"],
         "additionalProperties": false,
@@ -187,6 +184,14 @@ static DEFINITION: LazyLock<(ToolDefinition, Constraints)> = LazyLock::new(|| {
     let constraints = Constraints::of(&definition.input_schema);
     (definition, constraints)
 });
+
+/// True for a call that changes nothing and doesn't wait.
+pub(crate) fn only_looks(call: &ToolCall) -> bool {
+    matches!(
+        read(call),
+        Ok(Control::List | Control::Check(_) | Control::Result { .. })
+    )
+}
 
 /// Parses a call.
 pub(crate) fn read(call: &ToolCall) -> Result<Control, ToolError> {

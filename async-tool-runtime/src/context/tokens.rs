@@ -108,7 +108,7 @@ fn measure(message: &Message, text: &dyn Fn(&str) -> usize, json: &dyn Fn(&Value
                     + media.sum::<usize>()
                     + match &answer.content {
                         AnswerContent::Ack(ack) if ack.question.is_some() => json(&answer.to_model_json()),
-                        AnswerContent::Ack(ack) => IN_ACK + text(&ack.instruction()),
+                        AnswerContent::Ack(ack) => IN_ACK + ack.shown_instruction().map_or(0, text),
                         AnswerContent::Result(result) => match &result.outcome {
                             TaskOutcome::Completed(value) if result.preview.is_none() => json(value),
                             _ => json(&answer.to_model_json()),

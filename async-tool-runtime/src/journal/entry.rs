@@ -12,7 +12,7 @@ use crate::{
     context::Pruned,
     id::{TaskId, TaskNo},
     model::TurnEnd,
-    task::{AckWording, AsyncTaskResult, TurnCause, TurnNo},
+    task::{AsyncTaskResult, TurnCause, TurnNo},
     tool::{DeliveryPolicy, InputRequest, ToolCall},
 };
 
@@ -234,9 +234,9 @@ pub enum Entry {
         answers: Vec<CallAnswer>,
         /// True if the model is called again even if all answers are acknowledgements.
         eager: bool,
-        /// Texts of the acknowledgements, if they aren't the library's.
+        /// Instruction of the acknowledgements, if it isn't the library's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        wording: Option<Arc<AckWording>>,
+        instruction: Option<Arc<str>>,
         /// Time of the entry.
         at: Timestamp,
     },

@@ -1,6 +1,6 @@
 //! Acknowledgement: the immediate reply to a call.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{TaskStatus, ToolQuestion};
 use crate::{
     id::{TaskId, TaskNo},
     tool::Arguments,
-    wording::{ACKNOWLEDGEMENT, SAME_AS},
+    wording::ACKNOWLEDGEMENT,
 };
 
 /// Acknowledgement of a call that runs in the background, for the model.
@@ -54,33 +54,12 @@ pub struct TaskAck {
     /// Question that the task, or one below it, waits for; the status is [`TaskStatus::InputRequired`] then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<ToolQuestion>,
-    /// Earlier task of the same turn whose acknowledgement has the whole instruction; this one refers to it.
+    /// True if a later acknowledgement of the same turn has the instruction. This one has none then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
+    /// Instruction that the agent sets; `None`: [`INSTRUCTION`](Self::INSTRUCTION).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub same_as: Option<TaskNo>,
-    /// Texts of the agent; `None`: those of the library.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wording: Option<Arc<AckWording>>,
-}
-
-/// Texts of an agent in its acknowledgements, as its journal keeps them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct AckWording {
-    /// Instruction in an acknowledgement.
-    pub acknowledgement: String,
-    /// Instruction in the further acknowledgements of a turn; `{task}` is the task of the first one.
-    pub same_as: String,
-}
-
-impl AckWording {
-    /// Creates the texts.
-    #[must_use]
-    pub fn new(acknowledgement: impl Into<String>, same_as: impl Into<String>) -> Self {
-        Self {
-            acknowledgement: acknowledgement.into(),
-            same_as: same_as.into(),
-        }
-    }
+    pub instruction: Option<Arc<str>>,
 }
 
 impl TaskAck {
@@ -103,8 +82,8 @@ impl TaskAck {
             arguments,
             status,
             question: None,
-            same_as: None,
-            wording: None,
+            brief: false,
+            instruction: None,
         }
     }
 
@@ -131,9 +110,9 @@ impl TaskAck {
 
     /// The acknowledgement as the model reads it.
     ///
-    /// A JSON object with `task`, `status` and `instruction`. `task` is the task's number, or its id if it has no number. It
-    /// doesn't repeat the call, because small models take that for a reason to make it again. If the task waits for people, `asks`
-    /// has the question, and the instruction is to tell the user.
+    /// A JSON object with `task`, `status`, and `instruction` unless it is [brief](Self::brief). `task` is the task's number, or its id if it
+    /// has no number. It doesn't repeat the call, because small models take that for a reason to make it again. If the task waits for
+    /// people, `asks` has the question, and the instruction is to tell the user.
     ///
     /// ```
     /// use async_tool_runtime::task::{TaskAck, TaskId, TaskNo, TaskStatus};
@@ -149,28 +128,22 @@ impl TaskAck {
         let task = self
             .number
             .map_or_else(|| self.task.to_string(), |number| number.to_string());
-        let mut ack = json!({
-            "task": task,
-            "status": self.status,
-            "instruction": self.instruction(),
-        });
+        let mut ack = json!({"task": task, "status": self.status});
+        if let Some(instruction) = self.shown_instruction() {
+            ack["instruction"] = json!(instruction);
+        }
         if let Some(question) = &self.question {
             ack["asks"] = question.to_model_json();
         }
         ack
     }
-    /// Instruction of this acknowledgement.
-    pub(crate) fn instruction(&self) -> Cow<'_, str> {
-        let wording = self.wording.as_deref();
-        match (&self.question, self.same_as) {
-            (Some(question), _) => question.instruction().into(),
-            (None, None) => wording
-                .map_or(ACKNOWLEDGEMENT, |wording| &wording.acknowledgement)
-                .into(),
-            (None, Some(task)) => {
-                let text = wording.map_or(SAME_AS, |wording| &wording.same_as);
-                text.replace("{task}", &task.to_string()).into()
-            }
+
+    /// Instruction that the model reads here.
+    pub(crate) fn shown_instruction(&self) -> Option<&str> {
+        match &self.question {
+            Some(question) => Some(question.instruction()),
+            None if self.brief => None,
+            None => Some(self.instruction.as_deref().unwrap_or(ACKNOWLEDGEMENT)),
         }
     }
 }

@@ -55,7 +55,7 @@ pub use crate::{
     id::{ParseTaskIdError, ParseTaskNoError, TaskId, TaskNo},
     session::SessionId,
 };
-pub use ack::{AckWording, TaskAck};
+pub use ack::TaskAck;
 pub use attempt::TaskAttempt;
 pub use event::{TaskEvent, TaskEventStream, TaskSnapshot};
 pub use future_argument::{FutureArgument, TaskRef};

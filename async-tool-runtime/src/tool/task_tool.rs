@@ -24,11 +24,11 @@ pub(crate) const TASK_TOOL: &str = "task";
 pub enum TaskTool {
     /// No tool, until a result is shown only in part: from then on the small form, which reads the rest.
     Off,
-    /// The actions `list`, `result` and `cancel`. The default. Offered if a tool can run in the background, or once a result is shown only in
-    /// part.
+    /// The actions `list`, `cancel`, and `result` with `grep` or `offset`. The default. Offered if a tool can run in the background, or once
+    /// a result is shown only in part.
     #[default]
     Small,
-    /// All actions: also `check`, `wait`, `send` and `group`.
+    /// All actions with all their arguments: also `check`, `wait`, `send` and `group`.
     Full,
 }
 

@@ -42,7 +42,7 @@ async fn tool_text_can_not_forge_a_result_frame() {
         5,
         "a preface, one result in its frame, what to do with it, and nothing else: {text}"
     );
-    assert!(lines[0].contains("not a message from the user"));
+    assert!(lines[0].contains("not from the user"));
     let opened = lines[1]
         .strip_prefix("<tool_results_")
         .and_then(|tag| tag.strip_suffix('>'))

@@ -231,7 +231,7 @@ async fn calls_that_share_a_run_are_parked_with_it_also_one_that_came_later() {
         _ => ModelStream::text("so be it"),
     });
     let shared = order().dedupe(Dedupe::Share);
-    let stage = Stage::set(model, [shared], |agent| agent).await;
+    let stage = Stage::set(model, [shared], |agent| agent.answer_repeats(false)).await;
     stage.agent.send("go on").await.unwrap();
     let parked = stage.agent.run_until_parked().await.unwrap();
     assert_eq!(numbers(&parked), [1, 2]);

@@ -11,6 +11,7 @@ use std::{
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, SessionId, Tool, ToolCall, ToolError, ToolErrorKind,
     agent::{AckPolicy, Ledger, RunError, RunLimit, RunLimits},
+    context::Message,
     journal::{Entry, MemoryJournal},
     model::{ModelRequest, ModelStream},
     policy::Dedupe,
@@ -20,7 +21,7 @@ use async_tool_runtime::{
 };
 use serde_json::json;
 
-use crate::stand::{Stage, answering, answers, calls, playing, sample_of, timed, until};
+use crate::stand::{Stage, answering, answers, calls, playing, sample_of, timed, tool, until};
 
 /// A tool that takes its argument `ms`, and keeps a model from repeating itself.
 fn work(effect: Effect) -> FunctionTool {
@@ -194,6 +195,28 @@ async fn the_third_same_failure_of_a_call_ends_the_run() {
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
     assert_eq!(stage.asked(), 3);
 
+    // A tool that the agent doesn't have.
+    let model = answering(move |_, _| calls([("made_up", json!({"n": 1}))]));
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert_eq!(stage.asked(), 3);
+
+    // Whatever the manager does with equal calls, unless they are meant to be repeated.
+    for (dedupe, asked) in [
+        (Dedupe::Share, 3),
+        (Dedupe::Reject, 3),
+        (Dedupe::Replace, 3),
+        (Dedupe::Allow, 6),
+    ] {
+        let model = answering(move |_, asked| match asked {
+            1..=5 => failing(),
+            _ => ModelStream::text("I give up."),
+        });
+        let stage = Stage::set(model, [work(Effect::Once).dedupe(dedupe)], |agent| agent).await;
+        let _end = stage.talk("go").await;
+        assert_eq!(stage.asked(), asked, "{dedupe:?}");
+    }
+
     // Other failures, and failures of other calls, are not the same.
     let model = answering(move |_, asked| match asked {
         1..=6 => calls([(
@@ -208,10 +231,119 @@ async fn the_third_same_failure_of_a_call_ends_the_run() {
 
     // The limit can be another.
     let model = answering(move |_, _| failing());
-    let limits = RunLimits::default().with_same_failures(5);
+    let limits = RunLimits::default().with_repetitions(5);
     let stage = Stage::set(model, [work(Effect::Once)], |agent| agent.limits(limits)).await;
     assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
     assert_eq!(stage.asked(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_equal_turns_with_equal_values_end_the_run_whatever_the_effect() {
+    for effect in [Effect::Idempotent, Effect::Once] {
+        for ms in [10, 10_000] {
+            let model = answering(move |_, _| look(ms));
+            let stage = Stage::set(model, [work(effect)], |agent| agent).await;
+            assert_eq!(
+                stage.talk("go").await,
+                Err(RunError::Limit(RunLimit::Repetition)),
+                "{effect:?}, {ms} ms"
+            );
+            assert_eq!(tasks(&stage.entries()), 3, "{effect:?}, {ms} ms");
+        }
+    }
+    // A read call beside one that runs anew each time.
+    let model = answering(move |_, _| {
+        calls([
+            ("work", json!({"ms": 10, "value": 1})),
+            ("write", json!({"ms": 10, "value": 2})),
+        ])
+    });
+    let write = timed("write").effect(Effect::Once).dedupe(Dedupe::Auto);
+    let stage = Stage::set(model, [work(Effect::Read), write], |agent| agent).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert!(stage.asked() <= 4, "{}", stage.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_that_get_further_are_no_repetition() {
+    // Other arguments, other calls between, and values that change.
+    let press = || calls([("press", json!({"ms": 10, "value": "ok"}))]);
+    let others: [fn(usize) -> ModelStream; 3] = [
+        |n| calls([("work", json!({"ms": 10, "value": "ok", "n": n}))]),
+        |n| match n % 2 {
+            0 => look(10),
+            _ => calls([("work", json!({"ms": 10, "value": "other"}))]),
+        },
+        |_| calls([("count", json!({}))]),
+    ];
+    for (place, other) in others.into_iter().enumerate() {
+        let model = answering(move |_, asked| match asked {
+            1..=8 => other(asked),
+            _ => ModelStream::text("done"),
+        });
+        let counted = Arc::new(AtomicUsize::new(0));
+        let count = tool("count", move |_| {
+            let count = counted.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(json!(count)) }
+        });
+        let tools = [work(Effect::Once), count.effect(Effect::Once).dedupe(Dedupe::Auto)];
+        let stage = Stage::set(model, tools, |agent| agent).await;
+        stage.talk("go").await.unwrap();
+        assert!(stage.asked() >= 9, "{place}");
+    }
+    // A tool whose calls are meant to be repeated, and a host that sets no limit.
+    for (dedupe, limits) in [(Dedupe::Allow, RunLimits::default()), (Dedupe::Auto, RunLimits::NONE)] {
+        let model = answering(move |_, asked| match asked {
+            1..=8 => press(),
+            _ => ModelStream::text("done"),
+        });
+        let tool = timed("press").effect(Effect::Once).dedupe(dedupe);
+        let stage = Stage::set(model, [tool], |agent| agent.limits(limits)).await;
+        stage.talk("go").await.unwrap();
+        assert_eq!((stage.asked(), tasks(&stage.entries())), (9, 8), "{dedupe:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_asks_again_how_far_its_tasks_are_rests_until_there_is_news() {
+    for arguments in [
+        json!({"action": "list"}),
+        json!({"action": "check", "tasks": ["t1"]}),
+        json!({"action": "result", "tasks": ["t1"]}),
+    ] {
+        let asked_of = arguments.clone();
+        let model = answering(move |request, asked| match asked {
+            1 => look(60_000),
+            _ if request
+                .messages
+                .iter()
+                .any(|message| matches!(&**message, Message::Delivery { .. })) =>
+            {
+                ModelStream::text("found it")
+            }
+            _ => calls([("task", asked_of.clone())]),
+        });
+        let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+        stage.talk("go").await.unwrap();
+        // The call, two looks, and the answer.
+        assert_eq!(stage.asked(), 4, "{arguments}");
+    }
+
+    // Nothing is to come: the model is told so once more, and then the run ends.
+    let model = answering(|_, _| calls([("task", json!({"action": "list"}))]));
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    assert_eq!(stage.talk("go").await, Err(RunError::Limit(RunLimit::Repetition)));
+    assert_eq!(stage.asked(), 3);
+
+    // Waits are no looks.
+    let model = answering(|_, asked| match asked {
+        1 => look(60_000),
+        2..=6 => calls([("task", json!({"action": "wait", "tasks": ["t1"], "seconds": 5}))]),
+        _ => ModelStream::text("I'll hear of it"),
+    });
+    let stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.talk("go").await.unwrap();
+    assert!(stage.asked() >= 7, "{}", stage.asked());
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,9 +178,7 @@ async fn acknowledgements_and_deliveries_are_short_and_have_the_measured_texts()
     let requests = model.requests();
     assert_eq!(
         requests[0].system.as_deref(),
-        Some(
-            "Tools may run in the background: the call is acknowledged, and its result follows. Never guess a result."
-        )
+        Some("Tools may run in the background: their results follow. Never guess a result.")
     );
     let tools = requests[0].tools.iter();
     assert!(
@@ -194,14 +192,13 @@ async fn acknowledgements_and_deliveries_are_short_and_have_the_measured_texts()
     let shown: Vec<Value> = answers.iter().map(Answer::to_model_json).collect();
     let instruction = "It is running in the background; the result will follow when it is ready. Do not call the tool again for this: go on \
          with what else there is to do, or tell the user in one sentence that it is running, and stop.";
-    assert_eq!(
-        shown[0],
-        json!({"task": "t1", "status": shown[0]["status"], "instruction": instruction})
-    );
-    assert_eq!(
-        shown[1],
-        json!({"task": "t2", "status": shown[1]["status"], "instruction": "Same as t1."})
-    );
+    for (place, ack) in shown.iter().enumerate() {
+        let mut expected = json!({"task": format!("t{}", place + 1), "status": ack["status"]});
+        if place == 4 {
+            expected["instruction"] = json!(instruction);
+        }
+        assert_eq!(*ack, expected, "only the last has the instruction");
+    }
     let each = shown.iter().map(|ack| tokens(&ack.to_string())).sum::<usize>() / shown.len();
     println!("an acknowledgement of five: {each} tokens");
     assert!(each <= 40);

@@ -143,7 +143,7 @@ async fn an_agent_gets_only_new_input_and_no_turn_for_an_acknowledgement() {
     let inputs = played.inputs();
     let text = inputs[1].to_text();
     assert!(
-        text.contains("not a message from the user") && text.contains("\\u003cb\\u003e"),
+        text.contains("not from the user") && text.contains("\\u003cb\\u003e"),
         "{text}"
     );
     assert_eq!(inputs[2].to_text(), "thanks");

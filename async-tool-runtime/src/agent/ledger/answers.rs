@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{FoldError, Ledger, Told, error::require};
+use super::{FoldError, Ledger, TaskRecord, Told, error::require};
 use crate::{
+    agent::task_tool,
     clock::Timestamp,
     context::{Answer, AnswerContent, Message},
     id::TaskNo,
     journal::{CallAnswer, Entry},
-    task::{AckWording, TaskAck, TaskStatus, TurnNo},
+    policy::is_same,
+    task::{TaskAck, TaskStatus, TurnNo},
+    tool::ToolCall,
 };
 
 impl Ledger {
@@ -18,7 +21,7 @@ impl Ledger {
         turn: TurnNo,
         answers: &[CallAnswer],
         eager: bool,
-        wording: Option<&Arc<AckWording>>,
+        instruction: Option<&Arc<str>>,
         at: Timestamp,
     ) -> Result<(), FoldError> {
         let open = self.open_turn.as_ref().filter(|open| open.turn == turn && open.ended);
@@ -82,10 +85,10 @@ impl Ledger {
         }
         for answer in &mut message {
             if let AnswerContent::Ack(ack) = &mut answer.content {
-                ack.wording = wording.cloned();
+                ack.instruction = instruction.cloned();
             }
         }
-        refer(&mut message);
+        shorten(&mut message);
         for (place, number) in reported.iter().enumerate() {
             let waits = self.inbox.contains(number) && !reported[..place].contains(number);
             require(entry, waits, "only results in the inbox are handed over, and once")?;
@@ -109,17 +112,16 @@ impl Ledger {
             self.record_mut(*number, entry)?.told = Told::Result;
         }
         self.inbox.retain(|number| !reported.contains(number));
-        let repeats = |given: &CallAnswer| self.tasks.get(&given.number()).and_then(|record| record.repeats);
         // The answer to a call that repeats an open task is another acknowledgement.
         let is_ack = |given: &CallAnswer| match given {
             CallAnswer::Ack(..) | CallAnswer::Asking(..) => true,
             CallAnswer::Result(_) => false,
-            CallAnswer::Report { .. } => repeats(given).is_some_and(|of| self.is_open(of)),
+            CallAnswer::Report { .. } => self.waits_again(given.number()),
         };
         let has_result = !answers.iter().all(is_ack);
         let is_report = |given: &CallAnswer| matches!(given, CallAnswer::Report { .. });
         let has_report = answers.iter().any(|given| is_report(given) && !is_ack(given));
-        let repeats_all = answers.iter().all(|given| repeats(given).is_some());
+        let repeats_all = answers.iter().all(|given| self.repeats(given.number()));
         if !repeats_all {
             self.repetitions = 0;
         } else if reported.is_empty() && has_result {
@@ -135,15 +137,50 @@ impl Ledger {
     }
 }
 
-/// Gives the first acknowledgement of a turn the whole instruction. The others refer to it, because a model reads the text once.
-pub(super) fn refer(answers: &mut [Answer]) {
-    let mut first = None;
-    for answer in answers {
+impl Ledger {
+    /// True if a call of an ended turn repeats another call, or asks the `task` tool what an equal call of the turn before has asked.
+    fn repeats(&self, number: TaskNo) -> bool {
+        let record = self.tasks.get(&number);
+        record.is_some_and(|record| record.repeats.is_some() || self.asks_again(record))
+    }
+
+    /// True if a call of an ended turn repeats another call, and a result that is still to come will have news.
+    pub(crate) fn waits_again(&self, number: TaskNo) -> bool {
+        let Some(record) = self.tasks.get(&number) else {
+            return false;
+        };
+        match record.repeats {
+            Some(of) => self.is_open(of),
+            None => self.asks_again(record) && !self.open_tasks.is_empty(),
+        }
+    }
+
+    /// True for a call that only looks at tasks, as an equal call of the turn right before.
+    fn asks_again(&self, record: &TaskRecord) -> bool {
+        if !record.own || !task_tool::only_looks(&record.call) {
+            return false;
+        }
+        let Some([before, answers, _]) = self.transcript.messages().last_chunk() else {
+            return false;
+        };
+        let (Message::Assistant { calls, .. }, Message::Answers(_)) = (&**before, &**answers) else {
+            return false;
+        };
+        let is_equal =
+            |call: &ToolCall| call.name == record.call.name && is_same(&call.arguments, &record.call.arguments);
+        calls.iter().any(is_equal)
+    }
+}
+
+/// Makes all acknowledgements of a turn brief but the last: the model reads the instruction once, and at the end.
+pub(super) fn shorten(answers: &mut [Answer]) {
+    let mut is_last = true;
+    for answer in answers.iter_mut().rev() {
         if let AnswerContent::Ack(ack) = &mut answer.content
             && ack.question.is_none()
         {
-            ack.same_as = first;
-            first = first.or(ack.number);
+            ack.brief = !is_last;
+            is_last = false;
         }
     }
 }

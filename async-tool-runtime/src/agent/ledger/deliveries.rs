@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FoldError, Ledger, Told, answers::refer, error::require};
+use super::{FoldError, Ledger, Told, answers::shorten, error::require};
 use crate::{
     context::{AnswerContent, Message},
     id::TaskNo,
@@ -36,7 +36,7 @@ impl Ledger {
                 answer.content = AnswerContent::Result(Arc::clone(&result));
             }
         }
-        refer(&mut answers);
+        shorten(&mut answers);
         let place = *place;
         self.transcript.replace(place, Message::Answers(answers));
         if let Some((_, acknowledged)) = &mut self.unseen {

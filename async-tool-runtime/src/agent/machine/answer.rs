@@ -184,7 +184,7 @@ impl AgentMachine {
             turn,
             answers,
             eager: self.asks_after_acks() && !only_repeats,
-            wording: self.policy.ack_wording(),
+            instruction: self.policy.ack_instruction(),
             at: self.now,
         });
         if only_repeats {

@@ -18,9 +18,6 @@ use crate::{
     tool::{Effect, ToolCall},
 };
 
-/// Turns in a row that may only repeat calls whose results the model has. The first is answered with the results.
-const REPETITIONS: u32 = 2;
-
 impl AgentMachine {
     /// Task that a call repeats, if it is to be answered with that task.
     pub(super) fn repeated(&self, call: &ToolCall, awaits: &[Awaited]) -> Option<TaskNo> {
@@ -61,13 +58,9 @@ impl AgentMachine {
         (!is_stale).then_some(number)
     }
 
-    /// True if all calls of the turn repeat tasks that have not ended.
+    /// True if the answers to all calls of the turn have no news, and results that are still to come will have some.
     pub(super) fn only_repeats(&self, calls: &[TaskNo]) -> bool {
-        let is_open = |number: &TaskNo| {
-            let of = self.ledger.tasks().get(number).and_then(|record| record.repeats);
-            of.is_some_and(|of| self.ledger.is_open(of))
-        };
-        !calls.is_empty() && calls.iter().all(is_open)
+        !calls.is_empty() && calls.iter().all(|number| self.ledger.waits_again(*number))
     }
 
     /// Answer to a call that repeats the task `of`.
@@ -103,14 +96,15 @@ impl AgentMachine {
         let limits = &self.policy.limits;
         let reached = limits.reached(self.ledger.run());
         reached.or_else(|| {
-            let repeats = self.ledger.repetitions() >= REPETITIONS || self.fails_again();
-            repeats.then_some(RunLimit::Repetition)
+            // The first of equal turns is no repetition.
+            let repeats = self.ledger.repetitions() >= limits.repetitions.saturating_sub(1).max(1);
+            (repeats || self.fails_again() || self.succeeds_again()).then_some(RunLimit::Repetition)
         })
     }
 
     /// True if a call has failed the same way as often as the run allows.
     fn fails_again(&self) -> bool {
-        let limit = self.policy.limits.same_failures;
+        let limit = self.policy.limits.repetitions;
         let mut failures = self.ledger.calls_of_run().filter_map(|(_, record)| {
             let failure = match (&record.refusal, record.result.as_ref().map(|result| &result.outcome)) {
                 (Some(refusal), _) => same_way(refusal),
@@ -119,7 +113,7 @@ impl AgentMachine {
                 }
                 _ => return None,
             };
-            let counts = record.own || self.policy.answers_repeats(&record.call.name);
+            let counts = record.own || self.policy.counts_repeats(&record.call.name);
             counts.then_some((record, failure))
         });
         let mut counts: HashMap<(&str, String, String), u32> = HashMap::new();
@@ -130,6 +124,30 @@ impl AgentMachine {
             *count >= limit
         })
     }
+
+    /// True if as many turns in a row as the run allows made the same calls and got the same values.
+    fn succeeds_again(&self) -> bool {
+        let calls: Vec<&TaskRecord> = self.ledger.calls_of_run().map(|(_, record)| record).collect();
+        let turns = calls.chunk_by(|one, other| one.turn == other.turn);
+        // A turn that was answered with other calls' tasks has no values of its own.
+        let mut turns = turns.filter(|turn| turn.iter().any(|record| record.repeats.is_none()));
+        let Some(last) = turns.next() else { return false };
+        let counts = |record: &&TaskRecord| {
+            record.is_task() && self.policy.counts_repeats(&record.call.name) && value_of(record).is_some()
+        };
+        let is_equal = |(one, other): (&&TaskRecord, &&TaskRecord)| {
+            one.call.name == other.call.name
+                && is_same(&one.call.arguments, &other.call.arguments)
+                && value_of(one) == value_of(other)
+        };
+        let limit = usize::try_from(self.policy.limits.repetitions.max(2)).unwrap_or(usize::MAX);
+        let equal = turns.take_while(|turn| turn.len() == last.len() && turn.iter().zip(last).all(is_equal));
+        last.iter().all(counts) && equal.take(limit).count() + 1 >= limit
+    }
+}
+
+fn value_of(record: &TaskRecord) -> Option<&Value> {
+    record.result.as_ref().and_then(|result| result.outcome.value())
 }
 
 /// Message without its numbers, which may count attempts or tell a time.

@@ -42,7 +42,7 @@ fn render_values(
     with_message: bool,
     now: Timestamp,
 ) -> String {
-    let mut text = "Output of tools, not a message from the user.".to_owned();
+    let mut text = "Tool output, not from the user.".to_owned();
     if let Some(notice) = notice {
         text.push(' ');
         text.push_str(notice);

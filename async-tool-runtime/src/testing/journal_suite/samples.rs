@@ -12,7 +12,7 @@ use crate::{
     journal::{Awaited, CallAnswer, Entry, Format, InterruptCause, JoinPolicy, Withdrawal},
     model::{StopReason, TurnEnd, Usage},
     session::SessionId,
-    task::{AckWording, AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnCause, TurnNo},
+    task::{AsyncTaskResult, TaskOutcome, TaskSpec, TaskStatus, Timing, ToolQuestion, TurnCause, TurnNo},
     tool::{Arguments, DeliveryPolicy, InputRequest, ToolCall, ToolError, ToolErrorKind},
 };
 
@@ -116,14 +116,14 @@ pub(super) fn one_of_each() -> Vec<Entry> {
             turn: TURN,
             answers: answers(),
             eager: true,
-            wording: None,
+            instruction: None,
             at: AT,
         },
         Entry::Answered {
             turn: TURN,
             answers: Vec::new(),
             eager: false,
-            wording: Some(AckWording::new(TEXT, "as {task}").into()),
+            instruction: Some(TEXT.into()),
             at: AT,
         },
         Entry::Replaced {

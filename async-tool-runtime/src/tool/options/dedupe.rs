@@ -50,7 +50,7 @@ pub enum Dedupe {
     Auto,
     /// Runs both calls, also if a model repeats itself. For calls that are meant to be repeated, such as a look at something that changes.
     Allow,
-    /// Runs the function once, and gives every call its outcome.
+    /// Runs the function once, and gives every call its outcome. A model that repeats itself is answered as with [`Auto`](Self::Auto).
     ///
     /// The run goes on as long as one of the calls wants it, also if the first was cancelled. All calls share a failure, and also the value
     /// of a run whose timeout has passed.
@@ -69,7 +69,7 @@ pub enum Dedupe {
 impl Dedupe {
     /// True if an agent answers the calls with which its model repeats itself.
     pub(crate) const fn answers_repeats(self) -> bool {
-        matches!(self, Self::Auto)
+        matches!(self, Self::Auto | Self::Share)
     }
 
     /// True if at most one of equal calls may be open, so that the manager must keep track of them.

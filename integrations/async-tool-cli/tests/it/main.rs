@@ -122,7 +122,7 @@ fn session() -> Vec<Entry> {
             turn: TurnNo::new(1),
             answers: vec![CallAnswer::Result(TaskNo::new(1))],
             eager: true,
-            wording: None,
+            instruction: None,
             at: at(121),
         },
         Entry::TurnStarted {
@@ -487,7 +487,7 @@ async fn replay_reports_the_entry_that_breaks_a_promise() {
         turn: TurnNo::new(1),
         answers: vec![CallAnswer::Ack(TaskNo::new(1), TaskStatus::Queued)],
         eager: true,
-        wording: None,
+        instruction: None,
         at: at(121),
     };
     write(&path, "s", &entries, false).await;

@@ -92,7 +92,7 @@ impl Book {
                 turn: TurnNo::new(self.turns),
                 answers: calls.iter().map(ack).collect(),
                 eager: true,
-                wording: None,
+                instruction: None,
                 at: at(self.now),
             });
         }

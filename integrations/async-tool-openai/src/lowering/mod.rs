@@ -120,10 +120,10 @@ pub(crate) fn lower<M: AsRef<Message>>(messages: &[M], rules: &Rules) -> Vec<Val
     input
 }
 
-/// The acknowledgement with the whole instruction: the one that it refers to may not be shown.
+/// The acknowledgement with its instruction: the one that has it may not be shown.
 fn alone(answer: &Answer, ack: &TaskAck) -> Answer {
     let mut ack = ack.clone();
-    ack.same_as = None;
+    ack.brief = false;
     Answer::new(answer.call.clone(), Arc::clone(&answer.tool), AnswerContent::Ack(ack))
 }
 
