@@ -15,18 +15,18 @@
 //! | work | schedule | model calls | tokens read | written | first word | done |
 //! |---|---|---|---|---|---|---|
 //! | five calls of 0.5 s and one of 60 s | waits for all | 2 | 620 | 233 | 63.3 s | 63.3 s |
-//! | | default | 4 | 2,708 | 275 | 2.9 s | 62.6 s |
-//! | | default, learned | 4 | 2,742 | 275 | 2.7 s | 62.6 s |
-//! | | deferred | 4 | 2,708 | 275 | 2.9 s | 62.6 s |
+//! | | default | 4 | 2,515 | 275 | 2.9 s | 62.6 s |
+//! | | default, learned | 4 | 2,530 | 275 | 2.7 s | 62.6 s |
+//! | | deferred | 4 | 2,515 | 275 | 2.9 s | 62.6 s |
 //! | | batch | 2 | 620 | 233 | 62.6 s | 62.6 s |
 //! | twenty calls that end within 0.2 s of each other | waits for all | 2 | 1,582 | 579 | 10.0 s | 10.0 s |
-//! | | default | 3 | 3,817 | 600 | 6.4 s | 10.0 s |
-//! | | default, learned | 3 | 3,818 | 600 | 6.1 s | 10.0 s |
-//! | | deferred | 2 | 1,892 | 579 | 10.0 s | 10.0 s |
+//! | | default | 3 | 3,443 | 600 | 6.4 s | 10.0 s |
+//! | | default, learned | 3 | 3,446 | 600 | 6.1 s | 10.0 s |
+//! | | deferred | 2 | 1,822 | 579 | 10.0 s | 10.0 s |
 //! | | batch | 2 | 1,582 | 579 | 10.0 s | 10.0 s |
 //! | a chain of three calls of 2 s | waits for all | 4 | 847 | 171 | 9.7 s | 9.7 s |
-//! | | default | 5 | 2,292 | 192 | 1.7 s | 9.7 s |
-//! | | deferred | 4 | 1,467 | 171 | 9.7 s | 9.7 s |
+//! | | default | 5 | 2,108 | 192 | 1.7 s | 9.7 s |
+//! | | deferred | 4 | 1,327 | 171 | 9.7 s | 9.7 s |
 //! | | batch | 4 | 847 | 171 | 9.7 s | 9.7 s |
 //! | | batch, results as arguments | 2 | 436 | 181 | 8.8 s | 8.8 s |
 //!

@@ -133,9 +133,17 @@ pub trait Journal: Send + Sync + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The stream has a [`ReadError`] if the store can't be read, and ends there.
     fn read<'a>(&'a self, session: &'a SessionId, after: Seq) -> BoxStream<'a, Result<(Seq, Entry), ReadError>>;
 
     /// Lists the sessions that have entries, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// The stream has a [`ReadError`] if the store can't be read, and ends there.
     fn sessions(&self, filter: SessionFilter) -> BoxStream<'_, Result<SessionId, ReadError>>;
 
     /// Returns the journal that this one wraps. Each of the following methods is then passed on to it, unless this journal has its own.
@@ -182,6 +190,10 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AppendError::Unavailable`] if the journal can't tell whether its hold has ended; a retry may succeed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session MAY be released or not. Releasing it again is harmless.
     fn release<'a>(&'a self, session: &'a SessionId, claim: &'a Claim) -> BoxFuture<'a, Result<(), AppendError>> {
         match self.inner() {
             Some(inner) => inner.release(session, claim),
@@ -220,6 +232,10 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AppendError`] if the bytes can't be written.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the bytes MAY be kept or not, but MUST NOT be kept in part.
     fn put_blob<'a>(
         &'a self,
         session: &'a SessionId,
@@ -304,6 +320,10 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`AppendError`]; the session goes on without the snapshot.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the snapshot MAY be kept or not, but MUST NOT be kept in part.
     fn keep_snapshot<'a>(
         &'a self,
         session: &'a SessionId,
