@@ -1,4 +1,4 @@
-//! Texts of the library that a model reads in every conversation: acknowledgements, the sentences after results, notices.
+//! Texts of the library that a model reads: acknowledgements, the sentences after results, notices.
 //!
 //! The texts were chosen by measurement, with small models that read recorded requests at temperature 0 (Qwen2.5-Coder 1.5B, 10 to 25
 //! runs of each text; the sentence after a result also with 0.5B). An earlier text without these instructions made the model repeat its
@@ -55,6 +55,29 @@ pub const WITH_MESSAGE: &str = "Answer the user's last message too.";
 
 /// Note to a model whose turn was marked by [`Grounding`](crate::agent::Grounding). The same for all agents.
 pub const UNGROUNDED: &str = "Your last message had values that you were not told. Results of running calls are not known yet: do not guess them. Correct your message in one sentence.";
+
+/// Instruction while a call waits for the user's consent. The same for all agents.
+pub const CONSENT: &str = "Waits for the user's consent; there is no result yet. Tell the user what needs consent, and ask for it. \
+     The user gives it in the program, and you can't give it for them. Then the call goes on, and its result will be given to you. \
+     Do not guess, invent or announce the result before it is given to you.";
+
+/// Instruction while a task waits for the user's answer to a question. The same for all agents.
+pub const ANSWER: &str = "Waits for the user's answer; there is no result yet. Tell the user what is asked. \
+     The user answers in the program, and you can't answer for them. Then the call goes on, and its result will be given to you. \
+     Do not guess, invent or announce the result before it is given to you.";
+
+/// Notice in a delivery that interrupted a turn. The same for all agents.
+pub const INTERRUPTED: &str =
+    "Your last turn was broken off for this. What you had said by then and the calls that you had completed stand.";
+
+/// Note after a turn that the host interrupted. The same for all agents.
+pub const HALTED: &str = "The user stopped you here. What you had said by then stands. So do the calls that you had completed, but the user may have stopped them too. Go on with the rest only if you are asked to.";
+
+/// Note after a turn that was interrupted for the user message behind it. The same for all agents.
+pub const OVERTAKEN: &str = "Your last turn was broken off for the next message. What you had said by then and the calls that you had completed stand.";
+
+/// Notice after a restart, because results may be late, come from a second run, or be missing. The same for all agents.
+pub const RESTARTED: &str = "The program that runs the tools was restarted in the meantime. Tools that may be repeated were run again; where that must not be, it is said what is known.";
 
 /// Notice in the system prompt of an agent whose tools can run in the background.
 pub const NOTICE: &str = "Tools may run in the background: their results follow. Never guess a result.";

@@ -26,20 +26,6 @@ use crate::{
 /// Youngest result whose age is shown, in milliseconds. A model has no use for the age of a result that has just come.
 const OLD: u64 = 10_000;
 
-/// Notice after an interrupted turn. Without it, the model would take its half sentence for a complete answer.
-pub(crate) const INTERRUPTED: &str =
-    "Your last turn was broken off for this. What you had said by then and the calls that you had completed stand.";
-
-/// Note after the host has halted the agent. Without it, the model would take its half sentence for a complete answer, and go on with what
-/// the user wanted to end.
-pub(crate) const HALTED: &str = "The user stopped you here. What you had said by then stands. So do the calls that you had completed, but the user may have stopped them too. Go on with the rest only if you are asked to.";
-
-/// Note after a turn that was interrupted for the user message behind it.
-pub(crate) const OVERTAKEN: &str = "Your last turn was broken off for the next message. What you had said by then and the calls that you had completed stand.";
-
-/// Notice after a restart, because results may be late, come from a second run, or be missing.
-pub(crate) const RESTARTED: &str = "The program that runs the tools was restarted in the meantime. Tools that may be repeated were run again; where that must not be, it is said what is known.";
-
 /// Note for a result whose secrets the journal doesn't have.
 pub(crate) const REDACTED_NOTE: &str =
     "what stands as [redacted] was kept secret and can't be shown again; if you need it, call the tool again";

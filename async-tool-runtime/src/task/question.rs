@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::repeated_arguments;
-use crate::tool::{InputRequest, shorten};
+use crate::{
+    tool::{InputRequest, shorten},
+    wording::{ANSWER, CONSENT},
+};
 
 /// Longest text of a question that an acknowledgement repeats, in characters.
 const PROMPT: usize = 1024;
@@ -58,11 +61,3 @@ impl ToolQuestion {
         }
     }
 }
-
-const CONSENT: &str = "Waits for the user's consent; there is no result yet. Tell the user what needs consent, and ask for it. \
-     The user gives it in the program, and you can't give it for them. Then the call goes on, and its result will be given to you. \
-     Do not guess, invent or announce the result before it is given to you.";
-
-const ANSWER: &str = "Waits for the user's answer; there is no result yet. Tell the user what is asked. \
-     The user answers in the program, and you can't answer for them. Then the call goes on, and its result will be given to you. \
-     Do not guess, invent or announce the result before it is given to you.";

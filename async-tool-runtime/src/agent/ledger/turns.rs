@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::{FoldError, Ledger, OpenTurn, Told, error::require, is_ack, phase::Life};
 use crate::{
     agent::{FrameGuard, custom::is_of_agent},
-    context::{Answer, Message, frames, unseen},
+    context::{Answer, Message, unseen},
     id::TaskNo,
     journal::{Entry, InterruptCause, Withdrawal},
     model::{StopReason, TurnEnd},
     task::{TurnCause, TurnNo},
-    wording::UNGROUNDED,
+    wording::{HALTED, OVERTAKEN, UNGROUNDED},
 };
 
 /// Most turns per user message that start only because the model wrote results itself.
@@ -97,7 +97,7 @@ impl Ledger {
                     self.life == Life::Open,
                     "an agent is halted while its session is open",
                 )?;
-                self.note(frames::HALTED);
+                self.note(HALTED);
                 self.unanswered = false;
                 self.pressing = false;
                 self.is_halted = true;
@@ -230,8 +230,8 @@ impl Ledger {
             }
         }
         match closed.and_then(|closed| closed.broken_off) {
-            Some(InterruptCause::Host) => self.note(frames::HALTED),
-            Some(InterruptCause::Message) => self.note(frames::OVERTAKEN),
+            Some(InterruptCause::Host) => self.note(HALTED),
+            Some(InterruptCause::Message) => self.note(OVERTAKEN),
             Some(InterruptCause::Result { .. }) | None => {}
         }
         for content in std::mem::take(&mut self.held_messages) {

@@ -20,6 +20,7 @@ use crate::{
     id::TaskNo,
     journal::{Entry, JoinPolicy, Withdrawal},
     tool::DeliveryPolicy,
+    wording::RESTARTED,
 };
 
 impl AgentMachine {
@@ -238,7 +239,7 @@ impl AgentMachine {
             let arguments = self.is_far(record).then(|| record.call.arguments.value());
             Some((*number, record.result.as_deref()?, arguments))
         });
-        let restart = self.ledger.is_restart_untold().then_some(frames::RESTARTED);
+        let restart = self.ledger.is_restart_untold().then_some(RESTARTED);
         let notices: Vec<&str> = notice.into_iter().chain(restart).collect();
         let notices = (!notices.is_empty()).then(|| notices.join(" "));
         let around = Around {

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::{AgentAction, AgentMachine, call::Start, phase::Phase};
 use crate::{
     agent::ledger::Life,
-    context::frames,
     id::TaskNo,
     journal::{Entry, InterruptCause},
     task::TurnNo,
     tool::DeliveryPolicy,
+    wording::INTERRUPTED,
 };
 
 /// Reason of the tasks that the host stops with the turn.
@@ -60,7 +60,7 @@ impl AgentMachine {
             return;
         }
         if self.break_off(InterruptCause::Result { task }, Start::Now) {
-            self.deliver(Some(frames::INTERRUPTED));
+            self.deliver(Some(INTERRUPTED));
             self.begin_turn();
         }
     }

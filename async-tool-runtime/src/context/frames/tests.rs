@@ -6,6 +6,7 @@ use crate::{
     session::SessionId,
     task::{TaskSpec, Timing},
     tool::{ToolCall, ToolError, ToolErrorKind},
+    wording::INTERRUPTED,
 };
 
 #[test]
