@@ -13,11 +13,11 @@ use async_tool_runtime::{
     agent::{AckPolicy, Ledger, RunError, RunLimit, RunLimits},
     context::Message,
     journal::{Entry, MemoryJournal},
-    model::{ModelRequest, ModelStream},
+    model::{ModelError, ModelRequest, ModelStream},
     policy::Dedupe,
     task::TurnCause,
-    testing::{Explore, ScriptedModel, check_journal},
-    tool::{Background, Effect},
+    testing::{Explore, ScriptedModel, ScriptedTurn, check_journal},
+    tool::{Background, DeliveryPolicy, Effect},
 };
 use serde_json::json;
 
@@ -347,6 +347,133 @@ async fn a_model_that_asks_again_how_far_its_tasks_are_rests_until_there_is_news
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_hands_a_result_over_is_news_also_while_another_task_runs() {
+    let model = answering(|request, asked| match asked {
+        1 => calls([
+            ("work", json!({"ms": 10_000, "value": "found"})),
+            ("work", json!({"ms": 3_600_000, "value": "late"})),
+        ]),
+        2 => calls([("task", json!({"action": "result", "tasks": ["t1"]}))]),
+        3 => {
+            let turn = ScriptedTurn::new().call("c1", "task", json!({"action": "result", "tasks": ["t1"]}));
+            turn.pause(Duration::from_secs(20)).done()
+        }
+        4 => {
+            assert!(answers(request)[0].to_string().contains("found"));
+            ModelStream::text("found it")
+        }
+        _ => ModelStream::text("late"),
+    });
+    let mut stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("found it").await;
+    let tasks = stage.agent.tasks().await.unwrap();
+    assert_eq!(tasks.iter().filter(|task| !task.status.is_terminal()).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_answered_with_a_call_of_an_earlier_one_gets_a_reply() {
+    let model = answering(|_, asked| match asked {
+        1 | 3 => look(3_600_000),
+        2 => ModelStream::text("it runs"),
+        4 => ModelStream::text("it still runs"),
+        _ => ModelStream::text("found it"),
+    });
+    let mut stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("it runs").await;
+    stage.agent.send("how is it going?").await.unwrap();
+    stage.said("it still runs").await;
+    assert_eq!(tasks(&stage.entries()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_call_whose_result_wakes_nobody_is_answered_at_once() {
+    // The first look of the `task` tool is no repetition yet.
+    let list = ("task", json!({"action": "list"}));
+    for (repeated, until) in [(("work", json!({"ms": 60_000, "value": "found"})), 2), (list, 3)] {
+        let model = answering(move |_, asked| match asked {
+            1 => look(60_000),
+            _ if asked <= until => calls([repeated.clone()]),
+            _ => ModelStream::text("it runs"),
+        });
+        let tool = work(Effect::Once)
+            .delivery(DeliveryPolicy::Silent)
+            .background(Background::Always);
+        let mut stage = Stage::set(model, [tool], |agent| agent).await;
+        stage.agent.send("go").await.unwrap();
+        stage.said("it runs").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_each_of_several_results_is_no_repetition() {
+    let builds = || calls([1, 2, 3, 4, 5].map(|n| ("work", json!({"ms": n * 10_000, "value": n}))));
+    let model = answering(
+        move |request, asked| match (asked, &**request.messages.last().unwrap()) {
+            (1, _) => builds(),
+            (_, Message::Delivery { .. }) => calls([("redeploy", json!({"ms": 10, "value": "ok"}))]),
+            _ => ModelStream::text("done"),
+        },
+    );
+    let redeploy = timed("redeploy").effect(Effect::Once).dedupe(Dedupe::Auto);
+    let stage = Stage::set(model, [work(Effect::Read), redeploy], |agent| agent).await;
+    stage.talk("build and redeploy").await.unwrap();
+    assert_eq!(tasks(&stage.entries()), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_turns_that_broke_off_are_no_repetition() {
+    for arguments in [
+        json!({"ms": 0, "value": "found"}),
+        json!({"ms": 0, "fail": "no such file"}),
+    ] {
+        let asked_of = arguments.clone();
+        let model = answering(move |_, asked| match asked {
+            1 | 2 => {
+                let turn = ScriptedTurn::new().call("c1", "work", asked_of.clone());
+                turn.pause(Duration::from_secs(1))
+                    .fails(ModelError::transient("overloaded"))
+            }
+            3 => calls([("work", asked_of.clone())]),
+            _ => ModelStream::text("so be it"),
+        });
+        let stage = Stage::set(model, [work(Effect::Read)], |agent| agent).await;
+        stage.talk("go").await.unwrap();
+        assert_eq!(stage.asked(), 4, "{arguments}");
+        assert_eq!(tasks(&stage.entries()), 3, "each attempt of the turn had its own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_limit_is_told_while_the_model_is_asked() {
+    // A message waits when the second turn ends.
+    let model = answering(|_, asked| match asked {
+        1 => look(60_000),
+        2 => ScriptedTurn::new()
+            .call("c1", "work", json!({"ms": 60_000, "value": "found"}))
+            .pause(Duration::from_secs(5))
+            .done(),
+        _ => ModelStream::text("it runs"),
+    });
+    let mut stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    let is_second =
+        |kind: &AgentEventKind| matches!(kind, AgentEventKind::TurnStarted { turn, .. } if turn.as_u32() == 2);
+    stage.until(is_second).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage.agent.send("how is it going?").await.unwrap();
+    let ends = |kind: &AgentEventKind| matches!(kind, AgentEventKind::TurnEnded { text, .. } if text == "it runs");
+    loop {
+        let event = stage.events.next().await.unwrap();
+        assert!(!matches!(event.kind, AgentEventKind::LimitReached { .. }));
+        if ends(&event.kind) {
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn quiet_acks_hold_back_the_text_that_follows_acknowledgements_alone() {
     for (is_quiet, expected) in [(false, vec!["It runs.", "Found."]), (true, vec!["Found."])] {
         let model = playing([
@@ -409,7 +536,10 @@ async fn a_resumed_session_answers_a_repeated_call_as_before() {
     .await;
     agent.leave().await.unwrap();
 
-    let model = ScriptedModel::new().turn(move |_| again()).text("there it is");
+    let model = ScriptedModel::new()
+        .turn(move |_| again())
+        .text("it still runs")
+        .text("there it is");
     let agent = AsyncAgent::builder(model.clone(), counted(&runs))
         .journal(Arc::clone(&journal))
         .session("s");

@@ -116,7 +116,7 @@ impl Ledger {
         let is_ack = |given: &CallAnswer| match given {
             CallAnswer::Ack(..) | CallAnswer::Asking(..) => true,
             CallAnswer::Result(_) => false,
-            CallAnswer::Report { .. } => self.waits_again(given.number()),
+            CallAnswer::Report { tasks, .. } => tasks.is_empty() && self.waits_again(given.number()),
         };
         let has_result = !answers.iter().all(is_ack);
         let is_report = |given: &CallAnswer| matches!(given, CallAnswer::Report { .. });
@@ -124,7 +124,7 @@ impl Ledger {
         let repeats_all = answers.iter().all(|given| self.repeats(given.number()));
         if !repeats_all {
             self.repetitions = 0;
-        } else if reported.is_empty() && has_result {
+        } else if reported.is_empty() && (has_result || eager) {
             self.repetitions += 1;
         }
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
@@ -150,7 +150,11 @@ impl Ledger {
             return false;
         };
         match record.repeats {
-            Some(of) => self.is_open(of),
+            // For another message of the user, the first repetition is an answer.
+            Some(of) => {
+                let mut before = self.calls_of_run().filter(|(_, earlier)| earlier.turn < record.turn);
+                self.is_open(of) && before.any(|(number, earlier)| number == of || earlier.repeats == Some(of))
+            }
             None => self.asks_again(record) && !self.open_tasks.is_empty(),
         }
     }

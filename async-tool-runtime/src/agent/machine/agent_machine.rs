@@ -102,6 +102,8 @@ pub struct AgentMachine {
     /// Empty turns in a row that were asked again.
     pub(super) empty: u32,
     pub(super) stalled: Option<Stall>,
+    /// True after a turn that only repeated calls of open tasks, until the agent rests or asks again.
+    pub(super) rests_again: bool,
     pub(super) wake: Option<Wake>,
     /// `traceparent` of the next user message.
     pub(super) traceparent: Option<Arc<str>>,
@@ -174,6 +176,7 @@ impl AgentMachine {
             failures: 0,
             empty: 0,
             stalled: None,
+            rests_again: false,
             wake: None,
             traceparent: None,
             entries: Vec::new(),

@@ -6,7 +6,7 @@ use super::Timer;
 use super::{AgentMachine, phase::Phase};
 use crate::{
     agent::{
-        AckPolicy, AgentEventKind, RunLimit,
+        AckPolicy,
         grace::{Turns, is_known},
         ledger::{TaskRecord, Waits},
         policy::Grace,
@@ -179,18 +179,19 @@ impl AgentMachine {
                 Some(_) => CallAnswer::Result(*number),
             })
             .collect();
-        let only_repeats = self.only_repeats(&calls);
+        let only_repeats = handed_over.is_empty() && self.only_repeats(&calls);
+        let eager = match only_repeats {
+            true => !self.will_be_woken(),
+            false => self.asks_after_acks(),
+        };
         self.record(Entry::Answered {
             turn,
             answers,
-            eager: self.asks_after_acks() && !only_repeats,
+            eager,
             instruction: self.policy.ack_instruction(),
             at: self.now,
         });
-        if only_repeats {
-            let limit = RunLimit::Repetition;
-            self.emit(AgentEventKind::LimitReached { limit });
-        }
+        self.rests_again = only_repeats && !eager;
         self.phase = Phase::Idle;
         self.forget_wake();
         // The tasks that this stops were acknowledged above, so the next turn gets their results.

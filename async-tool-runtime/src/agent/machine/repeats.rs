@@ -10,12 +10,12 @@ use crate::{
         RunLimit,
         ledger::{TaskRecord, Told},
     },
-    context::frames,
+    context::{Message, frames},
     id::TaskNo,
     journal::Awaited,
     policy::{canonical, is_same},
     task::TaskOutcome,
-    tool::{Effect, ToolCall},
+    tool::{DeliveryPolicy, Effect, ToolCall},
 };
 
 impl AgentMachine {
@@ -45,7 +45,10 @@ impl AgentMachine {
             return None;
         }
         let (number, began) = self.ledger.calls_of_run().find_map(|(number, record)| {
-            let result = record.result.as_ref().filter(|_| is_equal(record))?;
+            let result = record
+                .result
+                .as_ref()
+                .filter(|result| !result.redacted && is_equal(record))?;
             let began = result.timing.started.unwrap_or(result.timing.accepted);
             result.outcome.is_completed().then_some((number, began))
         })?;
@@ -58,9 +61,15 @@ impl AgentMachine {
         (!is_stale).then_some(number)
     }
 
-    /// True if the answers to all calls of the turn have no news, and results that are still to come will have some.
+    /// True if the answers to all calls of the turn have no news, but for those that hand results over.
     pub(super) fn only_repeats(&self, calls: &[TaskNo]) -> bool {
         !calls.is_empty() && calls.iter().all(|number| self.ledger.waits_again(*number))
+    }
+
+    /// True if the result of an open task will wake the model.
+    pub(super) fn will_be_woken(&self) -> bool {
+        let mut open = self.ledger.open_tasks();
+        open.any(|number| self.delivery_of(number) != DeliveryPolicy::Silent)
     }
 
     /// Answer to a call that repeats the task `of`.
@@ -105,7 +114,8 @@ impl AgentMachine {
     /// True if a call has failed the same way as often as the run allows.
     fn fails_again(&self) -> bool {
         let limit = self.policy.limits.repetitions;
-        let mut failures = self.ledger.calls_of_run().filter_map(|(_, record)| {
+        let told = self.told_calls_of_run();
+        let mut failures = told.into_iter().filter_map(|record| {
             let failure = match (&record.refusal, record.result.as_ref().map(|result| &result.outcome)) {
                 (Some(refusal), _) => same_way(refusal),
                 (None, Some(TaskOutcome::Failed(error))) => {
@@ -125,25 +135,69 @@ impl AgentMachine {
         })
     }
 
-    /// True if as many turns in a row as the run allows made the same calls and got the same values.
+    /// True if as many turns in a row as the run allows made the same calls and got the same values. Turns without calls, and turns that are
+    /// answered with earlier tasks, neither count nor end the row. The result of another call ends it.
     fn succeeds_again(&self) -> bool {
-        let calls: Vec<&TaskRecord> = self.ledger.calls_of_run().map(|(_, record)| record).collect();
-        let turns = calls.chunk_by(|one, other| one.turn == other.turn);
-        // A turn that was answered with other calls' tasks has no values of its own.
-        let mut turns = turns.filter(|turn| turn.iter().any(|record| record.repeats.is_none()));
-        let Some(last) = turns.next() else { return false };
-        let counts = |record: &&TaskRecord| {
-            record.is_task() && self.policy.counts_repeats(&record.call.name) && value_of(record).is_some()
-        };
-        let is_equal = |(one, other): (&&TaskRecord, &&TaskRecord)| {
-            one.call.name == other.call.name
-                && is_same(&one.call.arguments, &other.call.arguments)
-                && value_of(one) == value_of(other)
-        };
-        let limit = usize::try_from(self.policy.limits.repetitions.max(2)).unwrap_or(usize::MAX);
-        let equal = turns.take_while(|turn| turn.len() == last.len() && turn.iter().zip(last).all(is_equal));
-        last.iter().all(counts) && equal.take(limit).count() + 1 >= limit
+        let limit = self.policy.limits.repetitions.max(2);
+        let told = self.told_calls_of_run();
+        let mut turns = told.chunk_by(|one, other| one.turn == other.turn);
+        let (mut last, mut delivered, mut count): (&[&TaskRecord], Vec<TaskNo>, _) = (&[], Vec::new(), 0);
+        for message in self.ledger.transcript().messages().iter().rev() {
+            match &**message {
+                Message::Answers(_) => {}
+                Message::Assistant { calls, .. } if calls.is_empty() => {}
+                Message::Assistant { calls, .. } => {
+                    let Some(turn) = turns.next().filter(|turn| turn.len() == calls.len()) else {
+                        return false;
+                    };
+                    if turn.iter().all(|record| record.repeats.is_some()) {
+                        continue;
+                    }
+                    if !turn.iter().all(|record| self.may_repeat(record)) || !(last.is_empty() || end_alike(turn, last))
+                    {
+                        return false;
+                    }
+                    last = turn;
+                    count += 1;
+                }
+                Message::Delivery { tasks, .. } => delivered.extend(tasks),
+                Message::User { .. } | Message::Note { .. } => return false,
+            }
+            let is_of_row = |number: TaskNo| {
+                let record = self.ledger.tasks().get(&number);
+                record.is_some_and(|record| last.iter().any(|equal| is_equal_call(record, equal)))
+            };
+            if !last.is_empty() && !delivered.drain(..).all(is_of_row) {
+                return false;
+            }
+            if count >= limit {
+                return true;
+            }
+        }
+        false
     }
+
+    /// Calls of this run, the latest first, without those of turns that failed: the model was told nothing of them.
+    fn told_calls_of_run(&self) -> Vec<&TaskRecord> {
+        let calls = self.ledger.calls_of_run().map(|(_, record)| record);
+        calls.filter(|record| record.told != Told::Dropped).collect()
+    }
+
+    /// True for a call that ended with a value, and whose repetition may end the run.
+    fn may_repeat(&self, record: &TaskRecord) -> bool {
+        record.is_task() && self.policy.counts_repeats(&record.call.name) && value_of(record).is_some()
+    }
+}
+
+/// True if two turns made the same calls and got the same values.
+fn end_alike(turn: &[&TaskRecord], other: &[&TaskRecord]) -> bool {
+    let is_alike =
+        |(one, other): (&&TaskRecord, &&TaskRecord)| is_equal_call(one, other) && value_of(one) == value_of(other);
+    turn.len() == other.len() && turn.iter().zip(other).all(is_alike)
+}
+
+fn is_equal_call(one: &TaskRecord, other: &TaskRecord) -> bool {
+    one.call.name == other.call.name && is_same(&one.call.arguments, &other.call.arguments)
 }
 
 fn value_of(record: &TaskRecord) -> Option<&Value> {

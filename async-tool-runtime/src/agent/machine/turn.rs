@@ -18,7 +18,7 @@ use super::{
     streamed_turn::{StreamedTurn, TurnCall},
 };
 use crate::{
-    agent::{AgentEventKind, FrameGuard, Grounding, ledger::TaskRecord},
+    agent::{AgentEventKind, FrameGuard, Grounding, RunLimit, ledger::TaskRecord},
     context::Message,
     id::TaskNo,
     journal::{Entry, Withdrawal},
@@ -324,6 +324,10 @@ impl AgentMachine {
                 at => self.wake_at(self.now, at),
             }
         } else {
+            if std::mem::take(&mut self.rests_again) {
+                let limit = RunLimit::Repetition;
+                self.emit(AgentEventKind::LimitReached { limit });
+            }
             self.wait_for_join();
         }
     }
@@ -339,6 +343,7 @@ impl AgentMachine {
             }
             return;
         }
+        self.rests_again = false;
         self.deliver(None);
         self.prune();
         let turn = self.ledger.next_turn();
