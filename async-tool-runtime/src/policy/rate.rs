@@ -1,13 +1,13 @@
 //! Sliding-window limit on the starts of attempts.
 
 use std::{
-    collections::VecDeque,
-    sync::{self, Arc},
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::Notify,
     time::{Instant, sleep_until},
 };
 
@@ -22,58 +22,111 @@ use crate::tool::RateLimit;
 pub(crate) struct RateLimiter {
     per: Duration,
     calls: usize,
-    /// Starts within the last window, the oldest first; at most as many as the limit allows.
-    ///
-    /// The caller whose turn it is holds the mutex. tokio's mutex is fair: attempts start in the order in which they came, and a caller that
-    /// gives up doesn't delay those behind it.
-    starts: Arc<Mutex<VecDeque<Instant>>>,
-    /// Schedule of the callers that wait, for displays.
-    schedule: Arc<sync::Mutex<Schedule>>,
+    state: Arc<Mutex<State>>,
 }
 
-/// Due times that a display needs while the starts are locked.
 #[derive(Debug, Default)]
-struct Schedule {
-    /// Callers that wait.
-    waiting: usize,
-    /// Starts within the last window, as they were when a caller last looked.
+struct State {
+    /// Starts within the last window, the oldest first; at most as many as the limit allows.
     starts: VecDeque<Instant>,
+    /// Callers that wait for the limit, by their numbers. The first one has its turn, and its `Notify` is used once for that.
+    waiting: BTreeMap<u64, Arc<Notify>>,
+    /// Number of the next caller that waits.
+    next: u64,
 }
 
-/// Place of a caller that waits for its turn.
+/// Place of a caller that could not start at once. Callers start in the order of their places. Dropping it leaves the order.
 pub(crate) struct Place<'a> {
     limiter: &'a RateLimiter,
-    ahead: usize,
+    number: u64,
+    comes: Arc<Notify>,
 }
 
 impl Place<'_> {
     /// Time at which the limit allows the start, if no earlier caller gives up.
     pub(crate) fn due(&self) -> Instant {
-        let RateLimiter { per, calls, .. } = self.limiter;
-        let schedule = self.limiter.schedule();
-        let windows = u32::try_from(self.ahead / calls).unwrap_or(u32::MAX).saturating_add(1);
-        let oldest = schedule.starts.get(self.ahead % calls).copied();
-        let oldest = oldest.unwrap_or_else(Instant::now);
+        let RateLimiter { per, calls, .. } = *self.limiter;
+        let state = self.limiter.state();
+        let is_last = state
+            .waiting
+            .last_key_value()
+            .is_some_and(|(last, _)| *last == self.number);
+        let ahead = match is_last {
+            true => state.waiting.len() - 1,
+            false => state.waiting.range(..self.number).count(),
+        };
+        let windows = u32::try_from(ahead / calls).unwrap_or(u32::MAX);
+        // Start that leaves the window for this one; `None` if there is room without that.
+        let leaves = (state.starts.len() + ahead % calls).checked_sub(calls);
+        let (oldest, windows) = match leaves.and_then(|at| state.starts.get(at)) {
+            Some(start) => (*start, windows.saturating_add(1)),
+            None => (Instant::now(), windows),
+        };
         oldest.checked_add(per.saturating_mul(windows)).unwrap_or(oldest)
+    }
+
+    /// Waits until all earlier callers have started or stepped aside, and the limit allows a start. Cancel safe.
+    pub(crate) async fn turn(&self) {
+        let comes = || Arc::clone(&self.comes);
+        self.limiter.state().waiting.entry(self.number).or_insert_with(comes);
+        loop {
+            let free = {
+                let state = self.limiter.state();
+                let is_first = state.first() == Some(self.number);
+                is_first.then(|| self.limiter.free_at(&state.starts))
+            };
+            match free {
+                None => self.comes.notified().await,
+                Some(Some(free)) if free > Instant::now() => sleep_until(free).await,
+                Some(_) => return,
+            }
+        }
+    }
+
+    /// Lets later callers pass until the next [`turn`](Self::turn), which has the old place.
+    pub(crate) fn step_aside(&self) {
+        self.limiter.state().leave(self.number);
+    }
+
+    /// Counts a start and returns true, unless the limit doesn't allow one now or an earlier caller waits for it.
+    pub(crate) fn start(&self) -> bool {
+        let mut state = self.limiter.state();
+        let comes_first = state.first().is_none_or(|first| self.number <= first);
+        let starts = comes_first && self.limiter.count(&mut state.starts);
+        if starts {
+            state.leave(self.number);
+        }
+        starts
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.limiter.schedule().waiting -= 1;
+        self.step_aside();
     }
 }
 
-/// Right to the next start.
-pub(crate) struct Turn<'a>(MutexGuard<'a, VecDeque<Instant>>);
+impl State {
+    /// Number of the caller whose turn it is.
+    fn first(&self) -> Option<u64> {
+        self.waiting.first_key_value().map(|(first, _)| *first)
+    }
+
+    fn leave(&mut self, number: u64) {
+        let was_first = self.first() == Some(number);
+        self.waiting.remove(&number);
+        if was_first && let Some((_, comes)) = self.waiting.first_key_value() {
+            comes.notify_one();
+        }
+    }
+}
 
 impl RateLimiter {
     pub(crate) fn new(limit: &RateLimit) -> Self {
         Self {
             per: limit.per,
             calls: limit.calls.max(1) as usize,
-            starts: Arc::default(),
-            schedule: Arc::default(),
+            state: Arc::default(),
         }
     }
 
@@ -90,70 +143,47 @@ impl RateLimiter {
     /// For a display: starts in the window that ends now, callers that wait, and the next free start if none is free now.
     pub(crate) fn usage(&self) -> (usize, usize, Option<Instant>) {
         let now = Instant::now();
-        let starts = self.starts.try_lock().ok().map(|starts| starts.clone());
-        let schedule = self.schedule();
-        // A caller that waits holds the starts. They don't change then, except by starts that the schedule has too.
-        let starts = starts.as_ref().unwrap_or(&schedule.starts);
-        let used = starts
+        let state = self.state();
+        let used = state
+            .starts
             .iter()
             .filter(|start| now.saturating_duration_since(**start) < self.per);
-        let free = self.free_at(starts).filter(|free| *free > now);
-        (used.count(), schedule.waiting, free)
+        let free = self.free_at(&state.starts).filter(|free| *free > now);
+        (used.count(), state.waiting.len(), free)
     }
 
     /// Counts a start and returns true, unless the start would have to wait.
     pub(crate) fn start_at_once(&self) -> bool {
-        // A waiting caller holds the mutex, and goes first.
-        let Ok(mut starts) = self.starts.try_lock() else {
-            return false;
-        };
-        let is_free = self.free_at(&starts).is_none_or(|free| free <= Instant::now());
-        if is_free {
-            self.count(&mut starts);
-        }
-        is_free
+        let mut state = self.state();
+        // A caller that waits goes first.
+        state.waiting.is_empty() && self.count(&mut state.starts)
     }
 
-    /// Takes a place in the schedule of callers that wait, for a display.
+    /// Takes the last place in the order of the callers that wait.
     pub(crate) fn queue_up(&self) -> Place<'_> {
-        // The first caller to wait finds the starts unlocked; they don't change while callers wait, except by their starts.
-        let starts = self.starts.try_lock().ok().map(|starts| starts.clone());
-        let mut schedule = self.schedule();
-        if let Some(starts) = starts {
-            schedule.starts = starts;
-        }
-        let ahead = schedule.waiting;
-        schedule.waiting += 1;
-        Place { limiter: self, ahead }
-    }
-
-    fn schedule(&self) -> sync::MutexGuard<'_, Schedule> {
-        self.schedule.lock().unwrap_or_else(sync::PoisonError::into_inner)
-    }
-
-    /// Waits for the caller's turn, and until the limit allows a start. A turn that is held delays all callers behind it.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
-        let starts = self.starts.lock().await;
-        if let Some(free) = self.free_at(&starts) {
-            sleep_until(free).await;
-        }
-        Turn(starts)
-    }
-
-    /// Counts the start that the turn allows.
-    pub(crate) fn start(&self, mut turn: Turn<'_>) {
-        self.count(&mut turn.0);
-        let Schedule { waiting, starts } = &mut *self.schedule();
-        if *waiting > 0 {
-            if starts.len() >= self.calls {
-                starts.pop_front();
-            }
-            starts.extend(turn.0.back());
+        let comes = Arc::new(Notify::new());
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.waiting.insert(number, Arc::clone(&comes));
+        Place {
+            limiter: self,
+            number,
+            comes,
         }
     }
 
-    fn count(&self, starts: &mut VecDeque<Instant>) {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that could panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a start and returns true, if the limit allows one now.
+    fn count(&self, starts: &mut VecDeque<Instant>) -> bool {
         let now = Instant::now();
+        if self.free_at(starts).is_some_and(|free| free > now) {
+            return false;
+        }
         // A start that has left the window no longer counts.
         while starts.len() == self.calls || starts.front().is_some_and(|oldest| now - *oldest >= self.per) {
             starts.pop_front();
@@ -162,6 +192,7 @@ impl RateLimiter {
         if starts.capacity() > 64 && starts.len() < starts.capacity() / 4 {
             starts.shrink_to(starts.len() * 2);
         }
+        true
     }
 
     /// Earliest time of the next start; `None` if there is no limit on it.
@@ -187,8 +218,9 @@ mod tests {
             callers.push(tokio::spawn(async move {
                 let patience = Duration::from_millis(patience.unwrap_or(u64::from(u32::MAX)));
                 if !limiter.start_at_once() {
-                    let turn = tokio::time::timeout(patience, limiter.turn()).await.ok()?;
-                    limiter.start(turn);
+                    let place = limiter.queue_up();
+                    tokio::time::timeout(patience, place.turn()).await.ok()?;
+                    assert!(place.start(), "it is its turn");
                 }
                 Some(Instant::now())
             }));
@@ -247,7 +279,7 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(limiter.start_at_once());
-        let starts = limiter.starts.lock().await;
+        let starts = &limiter.state().starts;
         assert_eq!(starts.len(), 1);
         assert!(starts.capacity() <= 64, "{}", starts.capacity());
     }
@@ -259,5 +291,51 @@ mod tests {
         let starts = starts(&RateLimit::new(1, Duration::from_secs(60)), &callers).await;
         let after: Vec<u64> = starts.iter().map(|start| (*start - begin).as_secs()).collect();
         assert_eq!(after, [0, 60]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_steps_aside_lets_later_ones_pass_and_keeps_the_old_place() {
+        let limiter = RateLimiter::new(&RateLimit::new(1, Duration::from_secs(10)));
+        assert!(limiter.start_at_once());
+        let [first, second, third] = [(); 3].map(|()| limiter.queue_up());
+        first.turn().await;
+        assert!(!second.start(), "an earlier one has its turn");
+        first.step_aside();
+        second.turn().await;
+        assert!(second.start());
+        assert!(!first.start(), "the window is used up");
+        assert!(!limiter.start_at_once());
+        let begin = Instant::now();
+        let (of_first, of_third) = tokio::join!(
+            async {
+                first.turn().await;
+                assert!(first.start());
+                begin.elapsed()
+            },
+            async {
+                third.turn().await;
+                assert!(third.start());
+                begin.elapsed()
+            },
+        );
+        assert_eq!((of_first.as_secs(), of_third.as_secs()), (10, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_a_start_is_known_before() {
+        let limiter = RateLimiter::new(&RateLimit::new(2, Duration::from_secs(10)));
+        let begin = Instant::now();
+        assert!(limiter.start_at_once());
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert!(limiter.start_at_once());
+        let places: Vec<_> = (0..5).map(|_| limiter.queue_up()).collect();
+        let due = || -> Vec<u64> { places.iter().map(|place| (place.due() - begin).as_secs()).collect() };
+        assert_eq!(due(), [10, 14, 20, 24, 30]);
+        for (place, expected) in places.iter().zip([10, 14, 20, 24, 30]) {
+            assert_eq!((place.due() - begin).as_secs(), expected);
+            place.turn().await;
+            assert_eq!(begin.elapsed().as_secs(), expected);
+            assert!(place.start());
+        }
     }
 }

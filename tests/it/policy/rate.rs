@@ -9,7 +9,9 @@ use async_tool_runtime::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::stand::{Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_in, tool};
+use crate::stand::{
+    Log, after, idle, is_at_rest, kind, quick, secs, spec, start, start_in, start_with, tool, tool_of, with_slots,
+};
 
 fn notes(name: &'static str, log: &Log<&'static str>) -> FunctionTool {
     let log = log.clone();
@@ -187,4 +189,61 @@ async fn a_task_of_a_session_at_its_limit_does_not_use_up_the_rate() {
     assert!(begin.elapsed() < secs(5), "{:?}", begin.elapsed());
     long.abort("enough");
     assert!(held_up.outcome().await.outcome.is_completed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_start_in_the_order_in_which_they_came_also_if_they_wait_for_slots() {
+    let log = Log::new();
+    let noted = log.clone();
+    let search = tool_of("search", move |arguments, _| {
+        noted.note(arguments["n"].as_u64().unwrap());
+        async {
+            tokio::time::sleep(secs(3)).await;
+            Ok(json!(1))
+        }
+    });
+    let limit = RateLimit::new(10, secs(1));
+    let manager = with_slots(20, [search.rate(limit.clone())]);
+    let tasks: Vec<_> = (0..50)
+        .map(|n| start_with(&manager, "search", json!({"n": n})))
+        .collect();
+    for task in &tasks {
+        task.outcome().await;
+    }
+    assert_eq!(log.all(), (0..50).collect::<Vec<_>>());
+    for window in log.times().windows(11) {
+        assert!(window[10] - window[0] >= limit.per);
+    }
+    let took = *log.times().last().unwrap() - log.times()[0];
+    assert!(took <= secs(8), "the limit and the slots are used up: {took:?}");
+    is_at_rest(&manager, "after a crowd").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_had_to_wait_for_a_slot_has_its_old_place_in_the_order() {
+    let log = Log::new();
+    let limited = |name: &'static str| notes(name, &log).rate(RateLimit::new(1, secs(10)).shared("api"));
+    let long = tool("long", |_| async {
+        tokio::time::sleep(secs(25)).await;
+        Ok(json!(1))
+    });
+    let manager = AsyncToolManager::builder()
+        .tools(["first", "held_up", "others"].map(limited).map(Into::into))
+        .tool(long)
+        .session_concurrency(1)
+        .build()
+        .unwrap();
+    let begin = Instant::now();
+    start_in(&manager, "one", "first", json!({})).outcome().await;
+    let held_up = start_in(&manager, "one", "held_up", json!({}));
+    idle().await;
+    start_in(&manager, "one", "long", json!({}));
+    let others = ["a", "b", "c", "d"].map(|session| start_in(&manager, session, "others", json!({})));
+    held_up.outcome().await;
+    for task in &others {
+        task.outcome().await;
+    }
+    // Its turn comes at 10, its slot at 25, in the middle of a window.
+    assert_eq!(log.all(), ["first", "others", "others", "held_up", "others", "others"]);
+    assert_eq!(after_begin(begin, &log), [0, 10, 20, 30, 40, 50]);
 }

@@ -24,9 +24,12 @@ impl Layer<ToolService> for RateLimiter {
         ToolService::new(move |request: ToolRequest| {
             let (limiter, inner) = (limiter.clone(), inner.clone());
             async move {
-                while !limiter.start_at_once() {
+                if limiter.start_at_once() {
+                    return inner.run(request).await;
+                }
+                let place = limiter.queue_up();
+                loop {
                     let pause = request.pause();
-                    let place = limiter.queue_up();
                     let until = |host: Arc<Inner>| {
                         let left = place.due().saturating_duration_since(Instant::now());
                         WaitsFor::Rate {
@@ -36,23 +39,24 @@ impl Layer<ToolService> for RateLimiter {
                     let entered = request
                         .host()
                         .and_then(|host| ShownWait::new(request.cell(), Wait::For(until(host))));
-                    let turn = request.wait_for(limiter.turn()).await?;
-                    drop((entered, place));
+                    request.wait_for(place.turn()).await?;
+                    drop(entered);
                     // The start counts once there is a slot. Otherwise attempts that waited for slots could all start
                     // at once.
                     let mut slot = pin!(request.go_on(pause));
                     match timeout(PATIENCE, &mut slot).await {
-                        Ok(has_slot) => {
-                            has_slot?;
-                            limiter.start(turn);
-                            break;
-                        }
+                        Ok(has_slot) => has_slot?,
                         Err(_) => {
-                            drop(turn);
+                            place.step_aside();
                             slot.await?;
                         }
                     }
+                    // Others may have used the window up meanwhile.
+                    if place.start() {
+                        break;
+                    }
                 }
+                drop(place);
                 inner.run(request).await
             }
         })

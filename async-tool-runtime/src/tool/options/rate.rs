@@ -37,7 +37,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// Limit of starts in a window; 0 is the same as 1.
+    /// Limit of starts in a window; the manager's `build()` refuses 0.
     pub calls: u32,
     /// Length of the window.
     pub per: Duration,
