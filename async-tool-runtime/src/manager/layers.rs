@@ -369,6 +369,10 @@ fn check(options: &ToolOptions) -> Result<(), String> {
         ToolOptions {
             semantic_cache: Some(cache),
             ..
+        } if cache.capacity == 0 => "a semantic cache must have room for at least 1 value",
+        ToolOptions {
+            semantic_cache: Some(cache),
+            ..
         } if !(cache.threshold > 0.0 && cache.threshold <= 1.0) => {
             "the threshold of a semantic cache must be above 0 and at most 1"
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::key::CallKey;
-use crate::{model::words_of, tool::SemanticCache};
+use crate::{model::words_of, tool::SemanticCache, unwind};
 
 /// Cached values of one tool. Cheap to clone.
 #[derive(Clone)]
@@ -59,14 +59,17 @@ impl MeaningCache {
         let mut meanings = Vec::with_capacity(self.policy.fields.len());
         for field in &self.policy.fields {
             let text = arguments.get(&**field)?.as_str()?;
-            match self.policy.embedder.embed(text).await {
-                Ok(vector) => meanings.push(normalised(vector)?),
-                Err(error) => {
-                    let error = words_of(&*error);
-                    tracing::warn!(target: "async_tool::task", tool, %error, "the embedder failed; the call runs without the semantic cache");
-                    return None;
+            let error = match unwind::finish("the embedder", || self.policy.embedder.embed(text)).await {
+                Ok(Ok(vector)) => {
+                    meanings.push(normalised(vector)?);
+                    continue;
                 }
-            }
+                Ok(Err(error)) => words_of(&*error),
+                // Rust's hook prints what a panic says.
+                Err(panic) => format!("{} panicked", panic.part()),
+            };
+            tracing::warn!(target: "async_tool::task", tool, %error, "the embedder failed; the call runs without the semantic cache");
+            return None;
         }
         Some(meanings)
     }
@@ -98,9 +101,6 @@ impl MeaningCache {
             value: Arc::new(value.clone()),
             since: Instant::now(),
         };
-        if self.policy.capacity == 0 {
-            return;
-        }
         let mut store = self.store();
         if store.order.len() >= self.policy.capacity
             && let Some(oldest) = store.order.pop_front()

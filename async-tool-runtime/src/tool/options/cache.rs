@@ -47,7 +47,7 @@ use std::time::Duration;
 pub struct CachePolicy {
     /// Time for which a value is reused, from its arrival.
     pub ttl: Duration,
-    /// Limit of cached values. Default: 1,024.
+    /// Limit of cached values; the manager's `build()` refuses 0. Default: 1,024.
     pub capacity: usize,
 }
 

@@ -37,7 +37,7 @@ pub trait Embedder: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any failure, such as an unreachable service. The call then runs without the cache.
+    /// Any failure, such as an unreachable service. The call then runs without the cache, as after a panic.
     fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
@@ -109,7 +109,7 @@ pub struct SemanticCache {
     pub threshold: f32,
     /// Time for which a value is reused, from its arrival.
     pub ttl: Duration,
-    /// Limit of cached values; the oldest is dropped first. The time of a lookup grows with it. Default: 256.
+    /// Limit of cached values; the oldest is dropped first. The time of a lookup grows with it. The manager's `build()` refuses 0. Default: 256.
     pub capacity: usize,
 }
 
