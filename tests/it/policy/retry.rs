@@ -203,6 +203,14 @@ async fn the_total_bounds_all_attempts_and_their_pauses() {
     let result = start(&manager, "slow").outcome().await;
     assert_eq!(kind(&result), Some(ToolErrorKind::Timeout));
     assert_eq!((begin.elapsed(), result.attempts), (secs(5), 3));
+    let message = result.outcome.error().unwrap().message();
+    assert_eq!(message, "timed out after 5s, with all attempts");
+    let early = spec("slow").with_deadline(after(&start(&manager, "quick"), secs(3)));
+    let result = manager.submit_task(early).unwrap().outcome().await;
+    assert_eq!(
+        result.outcome.error().unwrap().message(),
+        "the task's deadline has passed"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::{
     manager::{Count, Inner, ShownWait, Wait},
     policy::random,
     task::WaitsFor,
-    tool::{Effect, RetryPolicy},
+    tool::{Effect, RetryPolicy, ToolError, ToolErrorKind},
 };
 
 /// Layer that repeats attempts that failed with a retryable error.
@@ -33,9 +33,18 @@ impl Layer<ToolService> for RetryLayer {
         ToolService::new(move |mut request: ToolRequest| {
             let inner = inner.clone();
             async move {
-                if let Some(end) = policy.total.and_then(|total| Instant::now().checked_add(total)) {
+                let total = policy
+                    .total
+                    .and_then(|total| Some((total, Instant::now().checked_add(total)?)));
+                // The total time, if it ends before the task's deadline does.
+                let total = total.filter(|(_, end)| request.deadline().is_none_or(|deadline| *end < deadline));
+                if let Some((_, end)) = total {
                     request.end_by(end);
                 }
+                let in_words = |error: ToolError| match total {
+                    Some((total, _)) if error == past_deadline() => out_of_time(total),
+                    _ => error,
+                };
                 let mut attempt = 1;
                 loop {
                     let span = tracing::info_span!(target: "async_tool::span", "execute_tool.attempt", attempt = i64::from(attempt));
@@ -48,7 +57,7 @@ impl Layer<ToolService> for RetryLayer {
                     };
                     let error = match ended {
                         Ok(value) => return Ok(value),
-                        Err(error) => error,
+                        Err(error) => in_words(error),
                     };
                     // The result comes from outside, so another attempt could change nothing.
                     if request.cell().is_deferred() {
@@ -73,12 +82,20 @@ impl Layer<ToolService> for RetryLayer {
                     let entered = request
                         .host()
                         .and_then(|host| ShownWait::new(request.cell(), Wait::For(at(host))));
-                    request.wait_for(sleep(pause)).await?;
+                    request.wait_for(sleep(pause)).await.map_err(in_words)?;
                     drop(entered);
-                    request.go_on(wait).await?;
+                    request.go_on(wait).await.map_err(in_words)?;
                     attempt += 1;
                 }
             }
         })
     }
+}
+
+/// Error of a call whose attempts have used up their time.
+fn out_of_time(total: Duration) -> ToolError {
+    ToolError::new(
+        ToolErrorKind::Timeout,
+        format!("timed out after {total:?}, with all attempts"),
+    )
 }
