@@ -4,6 +4,7 @@ mod deadlines;
 mod heartbeats;
 mod limits;
 mod outages;
+mod panics;
 mod stops;
 
 use async_tool_runtime::{AsyncToolManager, FunctionTool, TaskHandle, ToolError, ToolErrorKind, tool::Effect};

@@ -12,6 +12,7 @@ use crate::{
     future::BoxFuture,
     manager::TaskCell,
     model::words_of,
+    unwind,
 };
 
 /// Pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
@@ -40,7 +41,7 @@ impl Outage {
     ///
     /// # Errors
     ///
-    /// Any other failure, or the last one.
+    /// Any other failure, or the last one. A panic is a failure after which the operation may have happened.
     pub(super) async fn wait_out<'a, T>(
         &self,
         cell: &TaskCell,
@@ -50,7 +51,12 @@ impl Outage {
     ) -> Result<T, BackendError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let ended = operation().await;
+            let ended = unwind::finish("the backend", &operation).await.unwrap_or_else(|panic| {
+                // It may have panicked after the engine had heard of it.
+                self.was_on.store(true, Ordering::Relaxed);
+                tracing::error!(target: "async_tool::task", task = %cell.spec.task, "{} panicked: {what}", panic.part());
+                Err(BackendError::refused("the backend panicked"))
+            });
             let is_on = ended
                 .as_ref()
                 .is_err_and(|error| error.kind() == BackendErrorKind::Unreachable);
