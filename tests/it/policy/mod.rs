@@ -9,6 +9,7 @@ mod conflict;
 mod dedupe;
 mod faults;
 mod layers;
+mod panics;
 mod people;
 mod rate;
 mod reports;

@@ -20,6 +20,7 @@ use crate::{
     policy::{Claim, Held},
     session::SessionId,
     tool::{Arguments, BoundCall, CallId, CancellationToken, ToolError, ToolErrorKind},
+    unwind::{self, Panicked},
 };
 
 /// Call as a layer of the host's sees it and may change it.
@@ -401,12 +402,29 @@ where
     S::Future: Send,
 {
     fn call(&self, request: ToolRequest) -> BoxFuture<'static, Result<Value, ToolError>> {
-        let mut service = self.0.clone();
+        let cloned = unwind::call(PART, || self.0.clone());
         Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(into_tool_error)?;
-            service.call(request).await.map_err(into_tool_error)
+            let mut service = cloned.map_err(|panic| of_panic(&panic))?;
+            let run = || -> BoxFuture<'static, Result<Value, ToolError>> {
+                Box::pin(async move {
+                    poll_fn(|cx| service.poll_ready(cx)).await.map_err(into_tool_error)?;
+                    service.call(request).await.map_err(into_tool_error)
+                })
+            };
+            unwind::finish(PART, run)
+                .await
+                .unwrap_or_else(|panic| Err(of_panic(&panic)))
         })
     }
+}
+
+/// Name of a layer in errors and logs.
+const PART: &str = "a layer around the tool";
+
+/// Error of a layer that panicked.
+fn of_panic(panic: &Panicked) -> ToolError {
+    ToolError::new(ToolErrorKind::Panicked, panic.to_string())
+        .with_model_message("something between the call and the tool crashed; this is no fault of the call")
 }
 
 /// Error of a layer: a `ToolError` unchanged, any other error as `Internal` without its text for the model.
