@@ -41,6 +41,22 @@ fn full(retry_after: Option<Duration>) -> ToolError {
     }
 }
 
+/// Error of a call that is open as another task. A model knows the tasks of its own session, by their numbers.
+fn duplicate_of(open: &TaskCell, call: &TaskCell) -> ToolError {
+    let spec = &open.spec;
+    match spec.number.filter(|_| spec.session == call.spec.session) {
+        Some(number) => ToolError::new(
+            ToolErrorKind::Duplicate,
+            format!("the same call is already running as {number}; wait for its result"),
+        ),
+        None => ToolError::new(
+            ToolErrorKind::Duplicate,
+            format!("the same call is already running as task {}", spec.task),
+        )
+        .with_model_message("the same call is already running elsewhere; try again when it has ended"),
+    }
+}
+
 /// Admission of a call with `dedupe = "reject"` or `"replace"`. It holds the lock of the open calls until the call is
 /// admitted or refused. Otherwise an equal call could find this one before it is refused, and overlook the open call.
 #[derive(Default)]
@@ -136,12 +152,7 @@ impl Inner {
                 if let Some(circle) = Circle::closed_by(cell, |other| Arc::ptr_eq(other, &open)) {
                     return Err(circle.refusal_of_sharing(&cell.spec.call.name));
                 }
-                let name = open
-                    .spec
-                    .number
-                    .map_or_else(|| open.spec.task.to_string(), |number| number.to_string());
-                let message = format!("the same call is already running as {name}; wait for its result");
-                return Err(ToolError::new(ToolErrorKind::Duplicate, message));
+                return Err(duplicate_of(&open, cell));
             }
         };
         let same = Some((same, key));

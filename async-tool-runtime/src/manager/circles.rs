@@ -82,7 +82,8 @@ impl Circle {
     }
 
     fn of(circle: &[Arc<TaskCell>]) -> Self {
-        let mut names: Vec<String> = circle.iter().map(|cell| name_of(cell)).collect();
+        let is_of_one = are_of_one_session(circle);
+        let mut names: Vec<String> = circle.iter().map(|cell| name_of(cell, is_of_one)).collect();
         // A shared run has the name of the call that started it.
         names.dedup();
         Self(names)
@@ -90,12 +91,14 @@ impl Circle {
 
     /// Circle of tasks that are known by their ids.
     pub(super) fn of_ids(host: &Inner, circle: &[TaskId]) -> Self {
-        let name = |task: &TaskId| {
-            host.tasks()
-                .find(*task)
-                .map_or_else(|| task.to_string(), |cell| name_of(&cell))
+        let cells: Vec<_> = circle.iter().map(|task| host.tasks().find(*task)).collect();
+        let known: Vec<_> = cells.iter().flatten().cloned().collect();
+        let is_of_one = are_of_one_session(&known);
+        let name = |(task, cell): (&TaskId, &Option<Arc<TaskCell>>)| match cell {
+            Some(cell) => name_of(cell, is_of_one),
+            None => task.to_string(),
         };
-        let mut names: Vec<String> = circle.iter().map(name).collect();
+        let mut names: Vec<String> = circle.iter().zip(&cells).map(name).collect();
         names.dedup();
         Self(names)
     }
@@ -167,11 +170,17 @@ fn refusal(message: String) -> ToolError {
         .with_retryable(false)
 }
 
-/// Tool and number of a task; the id, if the task has no number in the topmost session.
-fn name_of(cell: &TaskCell) -> String {
+fn are_of_one_session(tasks: &[Arc<TaskCell>]) -> bool {
+    let mut sessions = tasks.iter().map(|cell| &cell.spec.session);
+    let first = sessions.next();
+    sessions.all(|session| Some(session) == first)
+}
+
+/// Tool and number of a task; the id, if the task has no number, or the models of several sessions could read of it.
+fn name_of(cell: &TaskCell, is_of_one_session: bool) -> String {
     let spec = &cell.spec;
     let tool = &spec.call.name;
-    match spec.number.filter(|_| spec.parent.is_none()) {
+    match spec.number.filter(|_| is_of_one_session) {
         Some(number) => format!("`{tool}` ({number})"),
         None => format!("`{tool}` ({})", spec.task),
     }

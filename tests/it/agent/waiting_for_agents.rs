@@ -194,7 +194,7 @@ async fn a_tool_of_a_sub_agent_that_waits_for_the_agent_above_is_refused() {
         run(&agent, "the agent above").await;
         let refused = refused.all();
         assert!(
-            matches!(&refused[..], [Err(RunError::Circle(circle))] if circle.contains("`clerk` (t1)")),
+            matches!(&refused[..], [Err(RunError::Circle(circle))] if circle.contains("→ session `main` → `clerk` (")),
             "{refused:?}"
         );
         is_at_rest(&manager, "after the agent above").await;

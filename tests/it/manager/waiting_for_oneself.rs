@@ -7,7 +7,7 @@ mod resources;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_tool_runtime::{
-    AsyncTaskResult, AsyncToolManager, Effect, FunctionTool, TaskHandle, TaskNo, TaskOutcome, ToolContext,
+    AsyncTaskResult, AsyncToolManager, Effect, FunctionTool, SessionId, TaskHandle, TaskNo, TaskOutcome, ToolContext,
     ToolErrorKind,
     policy::{CachePolicy, Dedupe, Scope},
     task::TaskSpec,
@@ -172,6 +172,35 @@ async fn a_long_circle_is_named_by_its_ends() {
     assert!(message.contains(" → 25 more → `deep` ("), "{message}");
     assert!(message.ends_with(" → `deep` (t1); do without this call"), "{message}");
     is_at_rest(&manager, "after a long circle").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circle_has_no_numbers_of_other_sessions() {
+    let both = Arc::new(Barrier::new(2));
+    let shared = tool_of("shared", move |arguments, cx| {
+        let both = Arc::clone(&both);
+        async move {
+            both.wait().await;
+            cx.call_tool::<Value>("shared", json!({"to": arguments["then"], "then": arguments["to"]}))
+                .await
+        }
+    });
+    let manager = with_slots(2, [shared.dedupe(Dedupe::Share).scope(Scope::Shared)]);
+    let submit = |session: &str, number, to: &str, then: &str| {
+        let call = call("shared", json!({"to": to, "then": then}));
+        let spec = TaskSpec::new(SessionId::new(session), call).with_number(TaskNo::new(number));
+        manager.submit_task(spec).unwrap()
+    };
+    let tasks = [submit("one", 3, "a", "b"), submit("other", 7, "b", "a")];
+    let mut refusals = 0;
+    for task in &tasks {
+        let result = ended(task).await;
+        let message = result.outcome.error().unwrap().model_message();
+        refusals += usize::from(message.contains(" → "));
+        // Both sessions share the runs, and so their errors.
+        assert!(!message.contains("(t"), "{message}");
+    }
+    assert!(refusals > 0, "one of them closes the circle");
 }
 
 #[tokio::test(start_paused = true)]

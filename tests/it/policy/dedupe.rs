@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, Effect, FunctionTool, TaskNo, TaskOutcome, TaskStatus, ToolError, ToolErrorKind,
+    AsyncToolManager, Effect, FunctionTool, SessionId, TaskNo, TaskOutcome, TaskStatus, ToolError, ToolErrorKind,
     future::BoxFuture,
     manager::{ToolRequest, ToolService, WhenFull},
     policy::{Approval, CachePolicy, Dedupe, RateLimit, RetryPolicy, Scope},
@@ -263,6 +263,39 @@ async fn a_call_that_is_open_is_refused_by_name_and_may_come_again_later() {
     gates.open("a", json!(1));
     again.outcome().await;
     is_at_rest(&manager, "after a refusal").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_is_never_told_the_name_of_a_task_that_it_does_not_know() {
+    let gates = Gates::new();
+    let twice = tool("twice", |cx| async move {
+        cx.call_tool("gate", json!({"name": "below"})).await
+    });
+    let manager = with_slots(3, [gates.tool().dedupe(Dedupe::Reject).scope(Scope::Shared), twice]);
+    let in_session = |name: &str, gate: &str, number| {
+        let spec = TaskSpec::new(SessionId::new(name), call("gate", json!({"name": gate})));
+        manager.submit_task(spec.with_number(TaskNo::new(number)))
+    };
+    let open = in_session("other", "a", 3).unwrap();
+    start(&manager, "twice");
+    idle().await;
+    for gate in ["a", "below"] {
+        let refusal = in_session("s", gate, 4).unwrap_err();
+        let message = refusal.error().model_message();
+        let expected = "the same call is already running elsewhere; try again when it has ended";
+        assert_eq!(message, expected, "{gate}");
+    }
+    let refusal = in_session("s", "a", 5).unwrap_err();
+    let id = open.id().to_string();
+    assert!(
+        refusal.error().message().contains(&id),
+        "operators are told which: {refusal}"
+    );
+    let refusal = in_session("other", "a", 4).unwrap_err();
+    assert!(
+        refusal.error().model_message().contains("already running as t3;"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
