@@ -107,6 +107,7 @@ impl CancellationToken {
     fn with<'a>(&'a self, parent: &'a Self) -> BoxFuture<'a, ()> {
         Box::pin(async {
             tokio::select! {
+                biased;
                 _ = self.0.fired.wait() => {}
                 () = parent.cancelled() => {}
             }
