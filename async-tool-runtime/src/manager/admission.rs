@@ -13,6 +13,7 @@ use super::{
     queue::{Class, LaneNo, Queue, Slot, Ticket},
     run,
     same::{Entered, SameCalls, key_of},
+    stop,
     task::{Holding, TaskCell},
     waiting::{Task, Waiting},
     when_full::WhenFull,
@@ -167,7 +168,7 @@ impl Inner {
                 self.end(&earlier, TaskOutcome::Cancelled(reason.to_owned()));
                 run::discard(waited);
             }
-            None => run::stop_now(self, &earlier, false),
+            None => stop::stop_now(self, &earlier, false),
         }
     }
 
@@ -252,15 +253,16 @@ impl Inner {
         };
         drop(queue);
         self.watch_queue(&caller);
-        run::discard(ended);
+        // The lock of the equal calls ends first, because the destructors of arguments are user code.
         let replaced = entering.let_in();
+        run::discard(ended);
         if let Some(runtime) = runtime {
             run::watch_deadline(self, &cell, &runtime);
         }
         // Another thread may have found the task by its id and stopped it before it was in the queue. That stop found
         // nothing to remove, so it is repeated here.
         if cell.cancel_reason().is_some() || cell.has_ended() {
-            run::stop_now(self, &cell, false);
+            stop::stop_now(self, &cell, false);
         }
         Ok(replaced)
     }

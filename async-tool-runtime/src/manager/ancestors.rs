@@ -2,11 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{AsyncToolManager, Inner, TaskHandle, task::TaskCell};
+use super::{AsyncToolManager, Inner, TaskHandle, levels::LEVELS, task::TaskCell};
 use crate::{id::TaskId, session::SessionId};
-
-/// Limit of levels: a host may write any parent into a task, even the task itself.
-const LEVELS: usize = 64;
 
 impl AsyncToolManager {
     /// Tasks below these that were told to stop and have not ended yet.

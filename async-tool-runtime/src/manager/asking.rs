@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{AsyncToolManager, TaskCell};
+use super::{AsyncToolManager, TaskCell, levels::LEVELS};
 use crate::{clock::Timestamp, id::TaskId, task::NamedTask, tool::InputRequest};
-
-/// Limit of levels, as for the ancestors of a task.
-const LEVELS: usize = 64;
 
 /// Open question, with its way from the task at the top.
 pub(crate) struct Asking {

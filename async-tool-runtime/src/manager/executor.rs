@@ -118,7 +118,7 @@ impl Executor {
     ) -> Result<Value, ToolError> {
         let deadline = self.deadline(&cell.spec);
         let Some(inner) = &layers.inner else {
-            return layers.attempt.run(cell, call, deadline).await;
+            return layers.attempt.begin(cell, call, deadline).await;
         };
         let request = ToolRequest::new(Arc::clone(cell), Some(call), deadline);
         tokio::select! {

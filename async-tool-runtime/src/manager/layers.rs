@@ -60,7 +60,7 @@ use self::{
 pub(crate) use self::{
     attempt::{Attempt, wait_for_resolution},
     ownership::proof_needed,
-    service::{CANCELLED, HostLayer, STOP_SLACK, past_deadline, sleep_until_some, too_late},
+    service::{CANCELLED, HostLayer, STOP_SLACK, cancelled, past_deadline, sleep_until_some, too_late},
 };
 use super::quarantine::Quarantine;
 #[cfg(feature = "cache")]

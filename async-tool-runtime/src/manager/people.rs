@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{AsyncToolManager, TaskCell, records::Recorded, run};
+use super::{AsyncToolManager, TaskCell, records::Recorded, run, stop};
 use crate::{
     id::TaskId,
     task::TaskStatus,
@@ -15,7 +15,8 @@ use crate::{
 impl AsyncToolManager {
     /// Completes a task from outside, usually one whose function has [deferred](crate::tool::ToolContext::defer) it or
     /// will. The value must fit the tool's output schema, if the tool has one. A task that waits for a slot is
-    /// completed without running. A running task is completed, and its function is dropped. A task whose process ended
+    /// completed without running. A running task is completed, and its function is dropped; if the function blocks its thread, the task
+    /// ends after the stop timeout. A task whose process ended
     /// before its deferral was written can be completed if its tool is [`external`](crate::tool::FunctionTool::external).
     ///
     /// ```
@@ -252,7 +253,7 @@ impl AsyncToolManager {
         // The function may still run, even if it has deferred its task. It is dropped, like a function that is told to
         // stop.
         runs.defer(None);
-        runs.cancellation().cancel();
+        stop::stop_resolved(&self.inner, &runs);
         Ok(())
     }
 

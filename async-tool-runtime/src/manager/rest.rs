@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK};
+use super::{AsyncToolManager, Inner, TaskCell, TaskHandle, layers::STOP_SLACK, levels::LEVELS};
 use crate::{clock::Timestamp, id::TaskId, task::AsyncTaskResult, tool::InputRequest};
-
-/// Limit of levels, as for the ancestors of a task.
-const LEVELS: usize = 64;
 
 /// Wait of a task for the outside.
 pub(crate) struct Rest {

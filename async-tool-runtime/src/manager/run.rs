@@ -24,7 +24,9 @@ use super::{
     waiting::{Task, Work},
 };
 use crate::{
-    manager::layers::{CANCELLED, STOP_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, too_late},
+    manager::layers::{
+        CANCELLED, STOP_SLACK, ToolRequest, ToolService, cancelled, past_deadline, proof_needed, too_late,
+    },
     policy::Claim,
     task::{AsyncTaskResult, TaskEvent, TaskOutcome},
     tool::{BoundCall, ToolError, ToolErrorKind},
@@ -106,20 +108,23 @@ async fn run_outer(
             return std::future::pending().await;
         }
         sleep(stop_timeout.saturating_add(STOP_SLACK)).await;
-    };
-    let ended = async {
-        let result = outer.run(request).await;
-        inner.stop_below(cell).await;
-        result
+        // A shared run ends after the tasks below it, and has its result then.
+        if let Some(shared_run) = cell.shared_run()
+            && inner.stop_below(&shared_run).await
+        {
+            sleep(STOP_SLACK).await;
+        }
     };
     let run = async {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
-            result = ended => result,
-            () = told_to_stop => Err(ToolError::new(ToolErrorKind::Cancelled, "cancelled")),
+            result = outer.run(request) => result,
+            () = told_to_stop => Err(cancelled()),
             // A layer of the host's may wait forever.
             () = too_late(cell, deadline, stop_timeout), if !is_remote => Err(past_deadline()),
-        }
+        };
+        inner.stop_below(cell).await;
+        result
     };
     let result = cell.until_aborted(pin!(run)).await;
     guard.finish(result);
@@ -247,8 +252,10 @@ impl Inner {
             }),
             (outcome, _) => outcome,
         };
-        // Its agent, if the task is below a call of one, has something to do before the call is at rest again.
+        // Its agent, if the task is below a call of one, has something to do before the call is at rest again. It hears of
+        // the first end only.
         if cell.spec.is_of_session()
+            && !cell.is_settled()
             && let Some(parent) = cell.spec.parent.and_then(|parent| self.tasks().find(parent))
         {
             parent.set_busy(true);
@@ -312,47 +319,6 @@ impl Inner {
         }
         self.stop_children(shared_run);
     }
-
-    /// Gives up a shared run that its last waiter has left and that was told to stop.
-    pub(crate) fn abandon_shared_run(self: &Arc<Self>, shared_run: &Arc<TaskCell>) {
-        for child in shared_run.children() {
-            child.request_cancel("the task that had submitted it was told to stop".to_owned());
-            stop_now(self, &child, false);
-        }
-        release_later(self, shared_run);
-    }
-
-    /// Waits for the end of the tasks below a task that was told to stop. So a caller that sees its end finds nothing of
-    /// it open. They have been told to stop too, and each ends within its stop timeout.
-    pub(crate) async fn stop_below(self: &Arc<Self>, cell: &TaskCell) {
-        if !cell.is_cancelled() || cell.resolved().is_some() || cell.is_remote() {
-            return;
-        }
-        let mut children = cell.children();
-        children.retain(|child| !child.is_settled());
-        if children.is_empty() {
-            return;
-        }
-        // Tasks below may need the slot to stop.
-        self.release(cell);
-        for child in &children {
-            child.request_cancel("the task that had submitted it was told to stop".to_owned());
-            stop_now(self, child, false);
-        }
-        for child in children {
-            child.settled().await;
-        }
-    }
-
-    /// Stops the child tasks, which must not outlive their parent.
-    pub(super) fn stop_children(self: &Arc<Self>, cell: &TaskCell) {
-        for child in cell.children() {
-            if !child.is_settled() {
-                child.request_cancel("the task that had submitted it has ended".to_owned());
-                stop_now(self, &child, false);
-            }
-        }
-    }
 }
 
 /// Records the outcome in the span of the task, and returns the span.
@@ -373,92 +339,6 @@ pub(super) fn end_early(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
     cell.cancellation().cancel();
 }
 
-/// Stops a task that was told to stop: at once if it waits for a slot or `abort` is set, otherwise within its stop timeout.
-pub(super) fn stop_now(inner: &Arc<Inner>, cell: &Arc<TaskCell>, abort: bool) {
-    // All descendants at once: one timeout after the other would multiply the time by the number of levels.
-    for child in cell.children() {
-        if !child.is_settled() {
-            child.request_cancel("the task that had submitted it was told to stop".to_owned());
-            stop_now(inner, &child, false);
-        }
-    }
-    let reason = || cell.cancel_reason().unwrap_or_default().to_string();
-    let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
-    inner.unwatch_queue();
-    if let Some(waiting) = waiting {
-        inner.end(cell, TaskOutcome::Cancelled(reason()));
-        discard(waiting);
-    } else if abort {
-        // With a backend, no code of the tool runs here.
-        if inner.remote.is_none() {
-            cell.give_up(&inner.quarantine);
-        }
-        cell.abort();
-        // A future that blocks its thread can't be dropped before it returns, but its task ends now.
-        inner.end(cell, TaskOutcome::Cancelled(reason()));
-    } else if !cell.is_settled() && inner.remote.is_none() {
-        give_up_later(inner, cell);
-    }
-}
-
-/// Ends a task that didn't stop within its stop timeout. An async function that blocks its thread can't be dropped, and it
-/// also keeps the timer that would drop it from running.
-fn give_up_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
-        return;
-    };
-    let limit = inner.executor.stop_timeout().saturating_add(2 * STOP_SLACK);
-    let (inner, cell) = (Arc::downgrade(inner), Arc::clone(cell));
-    runtime.spawn(async move {
-        if !is_open_after(&cell, sleep(limit)).await {
-            return;
-        }
-        let Some(inner) = inner.upgrade() else { return };
-        if cell.has_ended() {
-            return;
-        }
-        give_up(&inner, &cell);
-        let reason = cell.cancel_reason().unwrap_or_default().to_string();
-        inner.end(&cell, TaskOutcome::Cancelled(reason));
-    });
-}
-
-/// Aborts a task that didn't stop. If a thread is in its future, the future can't be dropped, and is counted.
-fn give_up(inner: &Inner, cell: &TaskCell) {
-    let (task, tool) = (cell.spec.task, &*cell.spec.call.name);
-    if cell.give_up(&inner.quarantine) {
-        let count = inner.quarantine.count();
-        tracing::warn!(target: "async_tool::task", %task, tool, count, "a task that was told to stop blocks its thread; it is given up, and its slot is given to others");
-    } else {
-        tracing::warn!(target: "async_tool::task", %task, tool, "a task that was told to stop goes on waiting; it is dropped");
-    }
-    cell.abort();
-}
-
-/// Takes the slot of an abandoned shared run that doesn't stop within its stop timeout.
-pub(super) fn release_later(inner: &Arc<Inner>, cell: &Arc<TaskCell>) {
-    let Some(runtime) = Handle::try_current().ok().or_else(|| inner.runtime()) else {
-        return;
-    };
-    let (inner, cell) = (Arc::downgrade(inner), Arc::downgrade(cell));
-    runtime.spawn(async move {
-        let Some(limit) = inner.upgrade().map(|inner| inner.executor.stop_timeout()) else {
-            return;
-        };
-        sleep(limit.saturating_add(2 * STOP_SLACK)).await;
-        let (Some(inner), Some(cell)) = (inner.upgrade(), cell.upgrade()) else {
-            return;
-        };
-        if !cell.has_ended() {
-            give_up(&inner, &cell);
-            let released = cell.end(false);
-            if inner.take_back(released.holding, inner.now()) {
-                inner.dispatch();
-            }
-        }
-    });
-}
-
 /// Fails a task that waits for a slot when its deadline comes.
 pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: &Handle) {
     let Some(deadline) = inner.executor.deadline(&cell.spec) else {
@@ -473,15 +353,14 @@ pub(super) fn watch_deadline(inner: &Arc<Inner>, cell: &Arc<TaskCell>, runtime: 
         let waiting = cell.take_ticket().and_then(|ticket| inner.queue().remove(ticket));
         inner.unwatch_queue();
         if waiting.is_some() {
-            let error = ToolError::new(ToolErrorKind::Timeout, "the task's deadline has passed");
-            inner.end(&cell, TaskOutcome::Failed(error));
+            inner.end(&cell, TaskOutcome::Failed(past_deadline()));
         }
         discard(waiting);
     });
 }
 
 /// Waits for `time`; false at once if the task ends before. So a long timer doesn't keep a settled task alive.
-async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool {
+pub(super) async fn is_open_after(cell: &TaskCell, time: impl Future<Output = ()>) -> bool {
     tokio::select! {
         biased;
         _ = cell.settled() => false,
@@ -495,3 +374,6 @@ pub(super) fn discard<T>(waiting: T) {
         tracing::error!(target: "async_tool::task", "the arguments of a call that never ran panicked when they were dropped");
     }
 }
+
+#[cfg(test)]
+mod tests;

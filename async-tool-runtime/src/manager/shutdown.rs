@@ -94,7 +94,14 @@ impl AsyncToolManager {
         let limit = inner.stop_limit();
         inner.all_settled_within(limit).await;
 
-        let dropped = self.stop_open(TaskHandle::abort);
+        // A task that is still open may submit another one until it is dropped itself.
+        let mut dropped = 0;
+        loop {
+            match self.stop_open(TaskHandle::abort) {
+                0 => break,
+                more => dropped += more,
+            }
+        }
         ShutdownReport {
             drained: before.saturating_sub(stubborn),
             cancelled: stubborn.saturating_sub(dropped),

@@ -1,17 +1,22 @@
 //! Shutdown of a manager.
 
 use std::{
-    sync::{Arc, Mutex},
+    mem::ManuallyDrop,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use async_tool_runtime::{
-    AsyncToolManager, FunctionTool, TaskOutcome, TaskStatus, ToolDefinition, ToolErrorKind, task::TaskSpec,
-    testing::Gates, tool::BoundCall,
+    AsyncToolManager, FunctionTool, TaskOutcome, TaskStatus, ToolContext, ToolDefinition, ToolErrorKind,
+    future::BoxFuture, task::TaskSpec, testing::Gates, tool::BoundCall,
 };
 use serde_json::json;
+use tower::util::MapFutureLayer;
 
-use crate::stand::{call, gate, session, tool};
+use crate::stand::{Output, call, gate, idle, session, tool};
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_drains_then_cancels_and_takes_nothing_new() {
@@ -91,4 +96,43 @@ async fn shutdown_settles_a_task_that_blocks_its_thread() {
     assert_eq!(report.aborted, 1);
     assert_eq!(task.status(), TaskStatus::Cancelled);
     release.send(()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_leaves_no_task_open_that_is_submitted_while_the_others_are_aborted() {
+    let kept = Arc::new(Mutex::new(None));
+    let (keeper, submitter) = (Arc::clone(&kept), Arc::clone(&kept));
+    let children = Arc::new(AtomicUsize::new(0));
+    let submitted = Arc::clone(&children);
+    let parent = tool("parent", move |cx| {
+        *keeper.lock().unwrap() = Some(cx);
+        std::future::pending()
+    });
+    // The layer keeps all tasks open beyond their stop timeout.
+    let hangs = MapFutureLayer::new(|rest: BoxFuture<'static, Output>| async move {
+        let _result = rest.await;
+        std::future::pending::<Output>().await
+    });
+    let manager = AsyncToolManager::builder()
+        .tool(tool("first", |_| std::future::pending()))
+        .tool(parent)
+        .tool(tool("child", |_| std::future::pending()))
+        .inner_layer(hangs)
+        .on_complete(move |result| {
+            if &*result.tool == "first" {
+                let parent: Option<ToolContext> = submitter.lock().unwrap().take();
+                let child = parent.unwrap().submit_tool("child", json!({}));
+                let _leaked = ManuallyDrop::new(child.unwrap());
+                submitted.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+        .build()
+        .unwrap();
+    for name in ["first", "parent"] {
+        manager.submit(&session(), call(name, json!({}))).unwrap();
+        idle().await;
+    }
+    let report = manager.shutdown(Duration::ZERO).await;
+    assert_eq!(children.load(Ordering::SeqCst), 1);
+    assert_eq!((manager.stats().open, report.aborted), (0, 3));
 }

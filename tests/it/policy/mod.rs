@@ -13,6 +13,8 @@ mod panics;
 mod people;
 mod rate;
 mod reports;
+mod resolved;
 mod retry;
 mod semantic;
+mod stopped;
 mod waits_for;

@@ -78,12 +78,26 @@ impl Attempt {
                     None => attempt.bind(request.arguments())?,
                 };
                 let call = keep(call, request.held());
-                attempt.run(request.cell(), call, request.deadline()).await
+                attempt.begin(request.cell(), call, request.deadline()).await
             }
         })
     }
 
-    /// Runs a bound call.
+    /// Runs a bound call, unless its task was told to stop before.
+    pub(crate) async fn begin(
+        &self,
+        cell: &Arc<TaskCell>,
+        call: BoundCall,
+        deadline: Option<Instant>,
+    ) -> Result<Value, ToolError> {
+        if cell.is_cancelled() {
+            return Err(cancelled());
+        }
+        self.run(cell, call, deadline).await
+    }
+
+    /// Runs a bound call, or the search for the outcome of an earlier run, which goes on for the stop timeout of a task that was
+    /// told to stop.
     pub(crate) async fn run(
         &self,
         cell: &Arc<TaskCell>,

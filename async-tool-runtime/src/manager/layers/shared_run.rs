@@ -57,7 +57,8 @@ impl SharedRunLayer {
         let registering = cell.may_be_awaited().then(circles::registering);
         let mut shared_runs = self.shared_runs();
         let (shared_run, is_new) = match shared_runs.get(&key) {
-            Some(shared_run) => {
+            // A run with a result from outside may go on for a while. A call from now on must not get that result.
+            Some(shared_run) if shared_run.cell.resolved().is_none() => {
                 let is_awaited = |other: &Arc<TaskCell>| Arc::ptr_eq(other, &shared_run.cell);
                 if registering.is_some()
                     && let Some(circle) = Circle::closed_by(cell, is_awaited)
@@ -66,7 +67,7 @@ impl SharedRunLayer {
                 }
                 (Arc::clone(shared_run), false)
             }
-            None => {
+            _ => {
                 let shared_run = Arc::new(SharedRun {
                     cell: cell.new_shared_run(),
                     span: Span::current().id(),
@@ -145,8 +146,16 @@ impl Drop for Waiter {
         if shared_run.result.initialized() {
             return;
         }
-        shared_run.cell.cancellation().cancel();
-        if self.cell.upgrade().is_some_and(|cell| cell.is_aborted()) {
+        let call = self.cell.upgrade();
+        if call.as_ref().is_some_and(|call| call.is_abandoned()) {
+            // On a backend, the run goes on for the next process of its session.
+            shared_run.cell.abandon();
+        }
+        match call.as_ref().and_then(|call| call.cancel_reason()) {
+            Some(reason) => shared_run.cell.request_cancel(reason.to_string()),
+            None => shared_run.cell.cancellation().cancel(),
+        }
+        if call.is_some_and(|call| call.is_aborted()) {
             shared_run.cell.abort();
         }
         self.host.abandon_shared_run(&shared_run.cell);
@@ -226,21 +235,27 @@ impl Layer<ToolService> for SharedRunLayer {
                     drop(request.take_claim());
                 }
                 let ended = request.wait_for(shared_run.result.wait()).await.cloned();
-                let result = match ended {
-                    Ok(result) => result,
+                let cell = request.cell();
+                match ended {
+                    Ok(result) => {
+                        cell.follow(&shared_run.cell);
+                        drop(waiter);
+                        result
+                    }
                     Err(error) => {
                         drop(waiter);
-                        let is_last = request.cell().is_cancelled() && shared_run.cell.is_cancelled();
-                        if is_last && !shared_run.cell.is_remote() && !request.cell().has_ended() {
-                            // At most for the stop timeout of the call, which ends it then.
-                            shared_run.result.wait().await;
+                        let is_last = cell.is_cancelled() && shared_run.cell.is_cancelled() && !cell.has_ended();
+                        // A result that is there counts, even if the call is told to stop at the same time.
+                        if !is_last && !shared_run.result.initialized() {
+                            return Err(error);
                         }
-                        return Err(error);
+                        // The stop of the run has its own limits.
+                        cell.begin_tidying();
+                        let result = shared_run.result.wait().await.clone();
+                        cell.follow(&shared_run.cell);
+                        result
                     }
-                };
-                request.cell().follow(&shared_run.cell);
-                drop(waiter);
-                result
+                }
             }
         })
     }

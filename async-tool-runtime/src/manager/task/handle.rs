@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::TaskCell;
 use crate::{
     id::TaskId,
-    manager::{WaitInside, run},
+    manager::{WaitInside, stop},
     task::{AsyncTaskResult, SendError, TaskAck, TaskOutcome, TaskSnapshot, TaskSpec, TaskStatus, Timing},
     tool::ToolError,
 };
@@ -181,7 +181,7 @@ impl TaskHandle {
 
     fn stop(&self, at_once: bool) {
         if let Some(manager) = self.cell.manager() {
-            run::stop_now(&manager, &self.cell, at_once);
+            stop::stop_now(&manager, &self.cell, at_once);
         }
     }
 

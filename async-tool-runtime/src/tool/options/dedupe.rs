@@ -52,8 +52,8 @@ pub enum Dedupe {
     Allow,
     /// Runs the function once, and gives every call its outcome. A model that repeats itself is answered as with [`Auto`](Self::Auto).
     ///
-    /// The run goes on as long as one of the calls wants it, also if the first was cancelled. All calls share a failure, and also the value
-    /// of a run whose timeout has passed.
+    /// The run goes on as long as one of the calls wants it, also if the first was cancelled. The last call that is cancelled stops the run,
+    /// and gets the value or the last words of its function. All calls share a failure, and also the value of a run whose timeout has passed.
     ///
     /// A call that would wait for itself is refused at once with [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate): its
     /// run waits for this very call, for example because a function calls its own tool with the same arguments. The error names the tasks

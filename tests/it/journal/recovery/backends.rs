@@ -9,7 +9,7 @@ use async_tool_runtime::{
     model::ModelStream,
     task::TaskSpec,
     testing::{Gates, MemoryEngine, ScriptedModel, assert_told_once},
-    tool::Effect,
+    tool::{Dedupe, Effect},
 };
 use serde_json::json;
 use tokio::time::{advance, sleep};
@@ -168,26 +168,28 @@ async fn a_resumed_task_that_the_engine_may_have_forgotten_is_not_submitted_agai
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_leaves_its_sessions_and_shuts_down_cancels_no_task_on_the_backend() {
-    let backend = StubBackend::with(BackendCapabilities::default().with_durable(true));
-    let never = tool("never", |_| std::future::pending());
-    let manager = manager(never, backend.clone());
-    let agent = AsyncAgent::builder(model([call("never", json!({}))]), manager.clone());
-    let agent = agent.session(session()).start().await.unwrap();
-    agent.send("go").await.unwrap();
-    sleep(secs(5)).await;
-    agent.leave().await.unwrap();
-    let own = TaskSpec::new(SessionId::new("host"), call("never", json!({})));
-    let own = manager.submit_task(own).unwrap();
-    idle().await;
-    let report = manager.shutdown(secs(1)).await;
-    assert_eq!((report.drained, report.cancelled + report.aborted), (0, 1));
-    let cancelled = backend.cancels();
-    assert!(!cancelled.is_empty() && own.status().is_terminal());
-    assert_eq!(backend.submits(), 2);
-    assert!(
-        cancelled
-            .iter()
-            .all(|(_, reason)| reason == "the manager was shut down"),
-        "{cancelled:?}"
-    );
+    for dedupe in [Dedupe::Allow, Dedupe::Share] {
+        let backend = StubBackend::with(BackendCapabilities::default().with_durable(true));
+        let never = tool("never", |_| std::future::pending()).dedupe(dedupe);
+        let manager = manager(never, backend.clone());
+        let agent = AsyncAgent::builder(model([call("never", json!({}))]), manager.clone());
+        let agent = agent.session(session()).start().await.unwrap();
+        agent.send("go").await.unwrap();
+        sleep(secs(5)).await;
+        agent.leave().await.unwrap();
+        let own = TaskSpec::new(SessionId::new("host"), call("never", json!({})));
+        let own = manager.submit_task(own).unwrap();
+        idle().await;
+        let report = manager.shutdown(secs(1)).await;
+        assert_eq!((report.drained, report.cancelled + report.aborted), (0, 1));
+        let cancelled = backend.cancels();
+        assert!(!cancelled.is_empty() && own.status().is_terminal());
+        assert_eq!(backend.submits(), 2);
+        assert!(
+            cancelled
+                .iter()
+                .all(|(_, reason)| reason == "the manager was shut down"),
+            "{cancelled:?}"
+        );
+    }
 }

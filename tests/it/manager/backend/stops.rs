@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_tool_runtime::{
-    TaskOutcome,
+    AsyncToolManager, TaskOutcome,
     backend::{BackendCapabilities, BackendErrorKind, CancelMode},
-    tool::Effect,
+    tool::{Dedupe, Effect},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{on, start_on};
+use super::{distant, on, start_on};
 use crate::stand::{StubBackend, idle, secs, spec};
 
 fn said(mode: CancelMode, reason: &str) -> (CancelMode, String) {
@@ -154,6 +154,32 @@ async fn a_task_that_ends_in_the_moment_of_its_cancellation_has_its_own_end() {
     backend.end(TaskOutcome::Completed(json!("done")), 1);
     task.cancel("enough");
     assert_eq!(task.outcome().await.outcome.value(), Some(&json!("done")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_call_of_a_shared_run_has_the_end_that_the_engine_tells() {
+    for (end, expected) in [
+        (Some(json!("half of it")), TaskOutcome::Completed(json!("half of it"))),
+        (
+            None,
+            TaskOutcome::Unknown("the task was told to stop and did not say that it has".to_owned()),
+        ),
+    ] {
+        let backend = StubBackend::default();
+        let manager = AsyncToolManager::builder().tool(distant(Effect::Once).dedupe(Dedupe::Share));
+        let manager = manager.backend(backend.clone()).build().unwrap();
+        let task = manager.submit_task(spec("distant")).unwrap();
+        idle().await;
+        task.cancel("enough");
+        if let Some(value) = end {
+            sleep(Duration::from_millis(500)).await;
+            backend.end(TaskOutcome::Completed(value), 1);
+        }
+        let result = task.outcome().await;
+        assert_eq!(result.outcome, expected);
+        sleep(secs(10)).await;
+        assert_eq!((manager.stats().open, manager.stats().running), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,15 @@
 //! Link of a running task to its engine: counted starts, and progress.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_tool_runtime::{
     CancellationToken, TaskOutcome,
     backend::{BackendError, HandBackReason, Heartbeat, WorkerLink},
     future::BoxFuture,
+    policy::RetryPolicy,
     tool::{Effect, LostTask, Reconciled},
 };
 use serde_json::{Value, json};
@@ -168,4 +172,47 @@ async fn a_link_that_panics_ends_no_tool() {
         .execute_linked(&work("work"), 0, token, Arc::new(Panicking))
         .await;
     assert_eq!(end.unwrap().outcome.value(), Some(&json!("done")));
+}
+
+/// Link whose engine answers a kept start with the cancellation of the task.
+struct Cancels(CancellationToken);
+
+impl WorkerLink for Cancels {
+    fn save(&self, _: Heartbeat) -> BoxFuture<'_, Result<(), BackendError>> {
+        Box::pin(async move {
+            self.0.cancel();
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_does_not_begin_after_a_cancellation_that_comes_while_its_start_is_kept() {
+    for layers in [0, 3] {
+        let starts = Log::new();
+        let retry = RetryPolicy::new(layers);
+        let worker = worker([noting(Effect::Once, &starts).retry(retry)]);
+        let token = CancellationToken::new();
+        let link = Arc::new(Cancels(token.clone()));
+        let ended = worker.execute_linked(&work("work"), 0, token, link).await.unwrap();
+        assert!(matches!(ended.outcome, TaskOutcome::Cancelled(_)), "{ended:?}");
+        assert_eq!((starts.len(), ended.attempts), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_run_is_looked_for_also_after_the_cancellation_of_its_task() {
+    let starts = Log::new();
+    let tool = noting(Effect::Once, &starts).reconcile(|_: LostTask| async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok::<_, String>(Reconciled::Completed(json!("paid")))
+    });
+    let token = CancellationToken::new();
+    let link = Arc::new(Cancels(token.clone()));
+    let ended = worker([tool])
+        .execute_linked(&work("work"), 1, token, link)
+        .await
+        .unwrap();
+    assert_eq!(ended.outcome, TaskOutcome::Completed(json!("paid")));
+    assert_eq!(starts.len(), 0);
 }

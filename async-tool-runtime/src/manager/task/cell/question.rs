@@ -11,12 +11,10 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{State, TaskCell};
 use crate::{
     clock::Timestamp,
+    manager::levels::LEVELS,
     task::{NamedTask, ToolQuestion},
     tool::{InputRequest, ToolError},
 };
-
-/// Limit of levels, as for the ancestors of a task.
-const LEVELS: usize = 64;
 
 /// Number of a question among those of its task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
