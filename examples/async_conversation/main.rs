@@ -1,8 +1,8 @@
 //! A conversation with a language model whose tools run in the background, printed as lines of JSON.
 //!
 //! ```text
-//! cargo run --example async_conversation -- --provider anthropic --model claude-haiku-4-5 --prompt 'Is it warmer in Oslo or in Rome?'
-//! cargo run --example async_conversation -- --provider openai --base-url http://127.0.0.1:8000/v1 --model test --prompt Hello
+//! cargo run --features models --example async_conversation -- --provider anthropic --model claude-haiku-4-5 --prompt 'Is it warmer in Oslo or in Rome?'
+//! cargo run --features models --example async_conversation -- --provider openai --base-url http://127.0.0.1:8000/v1 --model test --prompt Hello
 //! ```
 //!
 //! Its output is for other programs. Every line of standard output is one event (see [`record`]), and errors go to standard error. The exit

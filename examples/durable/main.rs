@@ -1,8 +1,8 @@
 //! A session that outlives its process.
 //!
 //! ```text
-//! cargo run --example durable          # while it works, kill the process with the command that it prints
-//! cargo run --example durable          # resumes the session
+//! cargo run --features sqlite --example durable          # while it works, kill the process with the command that it prints
+//! cargo run --features sqlite --example durable          # resumes the session
 //! ```
 //!
 //! Five errands run in the background, one for each way in which a restart can treat a call. They write their effects into files,
