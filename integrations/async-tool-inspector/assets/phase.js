@@ -45,7 +45,7 @@ export const LOOKS = {
   retry: { word: "retry", text: "waits for its next attempt", colour: "--rate", pattern: "rising" },
   consent: { word: "consent", text: "waits for consent", colour: "--people", pattern: "dots" },
   input: { word: "input", text: "waits for an answer", colour: "--people", pattern: "checks" },
-  outside: { word: "outside", text: "waits for the world outside", colour: "--world", pattern: "lines" },
+  outside: { word: "outside", text: "waits for a result from outside", colour: "--world", pattern: "lines" },
   worker: { word: "worker", text: "a worker has it", colour: "--world", pattern: "grid" },
   stopping: { word: "stopping", text: "told to stop", colour: "--bad", pattern: "dashes" },
   lost: { word: "lost", text: "its process has ended", colour: "--bad", pattern: "marks" },
@@ -55,7 +55,7 @@ export const LOOKS = {
 export const KINDS = /** @type {PhaseKind[]} */ (Object.keys(LOOKS));
 
 /**
- * Kind of a phase. One that this page doesn't know is shown as a wait for the world.
+ * Kind of a phase. One that this page doesn't know is shown as a wait for a result from outside.
  *
  * @param {string} kind
  * @returns {PhaseKind}

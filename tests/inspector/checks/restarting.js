@@ -36,7 +36,7 @@ export const restarting = {
     await until("the page is live", async () => (await page.locator("#connection").textContent()) === "live");
     assert.equal(await page.locator("#banner").isVisible(), false);
     assert.ok(await until("the resumption is marked", () => page.evaluate(() => globalThis.inspector.session.marks.some((mark) => mark.kind === "resumed"))));
-    // The task that waited for the world still does, and is resolved in the new process.
+    // The task that waited for a result from outside still does, and is resolved in the new process.
     await openTask(page, taxi);
     await page.getByRole("button", { name: "Resolve…" }).click();
     const dialog = page.getByRole("dialog");

@@ -6,7 +6,7 @@
 //! cargo run -p async-tool-inspector --example show -- --read-only
 //! ```
 //!
-//! The agent is a travel office. Its tools report progress, ask, wait for the world outside, fail, try again and have children. Write
+//! The agent is a travel office. Its tools report progress, ask, wait for results from outside, fail, try again and have children. Write
 //! `help` into the page's field for messages to see the commands.
 
 mod arguments;

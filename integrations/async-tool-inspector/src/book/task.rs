@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn late_progress_doesnt_take_a_task_back_from_the_world() {
+    fn late_progress_doesnt_take_a_task_back_from_the_outside() {
         let progress = |at| state(at, json!({"progress": {"fraction": 0.5, "message": "called"}}));
         let deferred = state(20, json!({"deferred": true, "waits_for": {"kind": "outside"}}));
         // The journal, the manager, and both may be the first to tell of it.

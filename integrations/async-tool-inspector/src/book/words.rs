@@ -42,7 +42,7 @@ pub(crate) fn waits_text(wait: &WaitsFor, session: &SessionId) -> String {
         WaitsFor::Agent { session } => format!("waits for the agent of {session}"),
         WaitsFor::Consent => "waits for consent".to_owned(),
         WaitsFor::Input => "waits for an answer".to_owned(),
-        WaitsFor::Outside { .. } => "waits for the world".to_owned(),
+        WaitsFor::Outside { .. } => "waits for a result from outside".to_owned(),
         WaitsFor::Worker => "a worker has it".to_owned(),
         _ => "waits".to_owned(),
     }

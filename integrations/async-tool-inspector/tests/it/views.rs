@@ -96,7 +96,7 @@ async fn attempts_in_quick_succession_are_all_shown_when_the_task_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_for_the_world_is_shown_as_such_without_an_agent_too() {
+async fn a_task_for_the_outside_is_shown_as_such_without_an_agent_too() {
     let manager = manager();
     let browser = Browser::open(Inspector::new().manager(&manager)).await;
     let mut events = browser.events(Some("host")).await;
@@ -110,7 +110,10 @@ async fn a_task_for_the_world_is_shown_as_such_without_an_agent_too() {
     let shown = events.until("it waits", |shown| {
         shown.phases("order_taxi").last().is_some_and(|kind| kind == "outside")
     });
-    assert_eq!(shown.await.task("order_taxi").unwrap()["words"], "waits for the world");
+    assert_eq!(
+        shown.await.task("order_taxi").unwrap()["words"],
+        "waits for a result from outside"
+    );
     manager.resolve(task.id(), 7).unwrap();
     events
         .until("it ends", |shown| shown.is("order_taxi", "completed"))

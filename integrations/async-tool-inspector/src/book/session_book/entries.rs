@@ -179,7 +179,7 @@ impl SessionBook {
             .values_mut()
             .filter(|task| task.is_open() && task.number.is_some())
         {
-            // A task that waits for people, the world or another task loses nothing with its process.
+            // A task that waits for people, the outside or another task loses nothing with its process.
             let waits_on = task.deferred || task.asks.is_some() || matches!(task.doing(), Some(What::Depends(_)));
             if !waits_on {
                 task.change(at, What::Lost);
