@@ -60,7 +60,7 @@ unused:
 spelling:
     .ci/run spelling
 
-# Licences, banned crates and sources of all dependencies; needs cargo-deny.
+# Licenses, banned crates and sources of all dependencies; needs cargo-deny.
 licenses:
     .ci/run licenses
 
