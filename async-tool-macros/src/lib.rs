@@ -88,7 +88,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// that say that the work was not started are retried.
 ///
 /// `reconcile` names a function that takes a
-/// [`LostTask`](https://docs.rs/async-tool-runtime/latest/async_tool_runtime/struct.LostTask.html) and returns a
+/// [`LostTask`](https://docs.rs/async-tool-runtime/latest/async_tool_runtime/tool/struct.LostTask.html) and returns a
 /// `Result` of its finding. It runs when a session is resumed whose process died while the tool's function ran with the
 /// effect `"once"`. Without it, the model is told that the outcome is unknown.
 ///

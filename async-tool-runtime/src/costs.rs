@@ -1,6 +1,6 @@
 //! Costs: the model calls and tokens of work in the background, and the settings that save them.
 //!
-//! A call that ends within the grace at the end of its turn costs what a call of any library costs. A call that takes longer is acknowledged, and
+//! A call that ends within the grace time at the end of its turn costs what a call of any library costs. A call that takes longer is acknowledged, and
 //! its result comes in a message of its own. What that costs depends on one setting:
 //!
 //! - [`AckPolicy::WhileCalling`](crate::agent::AckPolicy::WhileCalling), the default: the model is called after acknowledgements, so that the user has

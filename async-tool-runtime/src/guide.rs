@@ -256,7 +256,7 @@
 //!
 //! The user, the host, a timeout, or the end of the session can tell a task to stop.
 //!
-//! - An async tool is dropped at its next `await` after a stop timeout (1 s by default), in which it may tidy up. If it returns an error, the
+//! - An async tool has a stop timeout (1 s by default) to tidy up. Then it is dropped at its next `await`. If it returns an error before, the
 //!   text is added to the reason.
 //! - At a timeout, a tool gets the stop timeout only if it has taken its cancellation token before. Otherwise it couldn't notice the timeout.
 //! - A blocking tool can't be dropped. If it runs for long, it should check the token now and then:
@@ -833,14 +833,14 @@
 //! Before a tool is removed, leave it in the program for one deployment with a description that says not to use it. Then its calls come to
 //! their end.
 //!
-//! Entries have a [format](crate::journal::Format), and a new version of the library reads all older ones. A session that a program has taken
-//! up in a newer format is refused after a rollback ([`StartError::Newer`](crate::agent::StartError::Newer)). It stays as it is, and all
-//! others go on. Deploy the newer version again to go on with it.
+//! Entries have a [format](crate::journal::Format), and a new version of the library reads all older ones. After a
+//! rollback, a session that was resumed in a newer format is refused ([`StartError::Newer`](crate::agent::StartError::Newer)). It stays as it is,
+//! and all others go on. Deploy the newer version again to go on with it.
 //!
 //! # Keep secrets out of the journal
 //!
-//! A journal outlives the session, and more people read it. Mark secret arguments and results as sensitive: the journal then has `"[redacted]"`
-//! in every place where they would appear. The function, the model and the user get the true values, and the schema is the same.
+//! A journal outlives the session, and more people read it. Mark secret arguments and results as sensitive: from
+//! that call on, the journal has `"[redacted]"` in their place. The function, the model and the user get the true values, and the schema is the same.
 //!
 //! When the process ends, the true values are gone. A call with a secret argument is then not run again, and the model is told to call once more.
 //!

@@ -41,6 +41,7 @@
 //! | [`web_service`] | a web service with an agent for each session: the whole program |
 //! | [`operating`] | operating a service: deploys, capacity, limits, memory, logs |
 //! | [`costs`] | model calls and tokens of work in the background, and how to save them |
+//! | [`logs`] | log lines, spans and traces: targets, levels, and what is left out |
 //! | [`guide`] | how to write tools, from one line to methods with state |
 //! | [`steering`] | the `task` tool of the model: its actions, arguments and answers |
 //! | [`tool`] | tools with and without the macro: arguments, context, errors, options |
@@ -52,16 +53,19 @@
 //! | [`agent::custom`] | agents that have a loop of their own |
 //! | [`agent::machine`] | the agent's decisions alone, without I/O |
 //! | [`model`] | interface to language models; [`RulePlanner`] needs no key and no network |
+//! | [`content`] | text with images, sounds and files, in messages and results |
+//! | [`wording`] | the texts of the library that a model reads, and how to change them |
 //! | [`journal`] | the log of a session (one conversation), for recovery, replay and audit |
 //! | [`context`] | the conversation as the model sees it, and pruning to the model's context |
 //! | [`backend`] | interface to engines that run tasks in other processes |
+//! | [`future`] | the boxed future in the signatures of traits |
+//! | `testing` | tests of agents without a language model (feature `testing`) |
 //!
 //! # Guarantees
 //!
 //! 1. Every accepted task ends exactly once. Its outcome reaches the conversation exactly once, or is dropped for a recorded reason.
 //! 2. The model is never told a result that doesn't exist. An acknowledgement says that there is no result yet, and neither a tool's text nor the
 //!    model's own text can forge a result.
-//! 3. A tool needs one line: the attribute on its function.
 //!
 //! # Runtime
 //!
@@ -76,7 +80,7 @@
 //! | `cache` | cached values of tools: `cache(ttl = "5m")` | three more crates |
 //! | `metrics` | metrics of tasks through the [`metrics`](https://docs.rs/metrics) facade, see [Metrics](#metrics) | |
 //! | `inventory` | `collected_tools`, which returns all tools of a program | code that runs before `main` |
-//! | `tokenizer` | `BpeTokens`, which counts tokens with a tokenizer | some fourteen more crates, and 5 MB of vocabulary in the program |
+//! | `tokenizer` | `BpeTokens`, which counts tokens with a tokenizer | some twelve more crates, and 5 MB of vocabulary in the program |
 //! | `testing` | the module `testing`: tests of agents without a language model, in one order of events or in thousands | for tests only: turns on tokio's `test-util`, with which a clock can be paused |
 //! | `arrayvec`, `bigdecimal`, `bytes`, `chrono`, `either`, `indexmap`, `jiff`, `rust_decimal`, `semver`, `smallvec`, `smol_str`, `url`, `uuid` | types of the crate of that name as arguments and results, see [the guide](guide#take-types-of-other-crates) | that crate |
 //!
@@ -87,7 +91,7 @@
 //!
 //! # Metrics
 //!
-//! With the feature `metrics`, a manager reports these metrics to the installed recorder. Each of the first has the label `tool`, which is empty for calls of
+//! With the feature `metrics`, a manager reports these metrics to the installed recorder. Each has the label `tool`, which is empty for calls of
 //! unknown tools. [`AsyncToolManager::stats`] has the counts without the feature.
 //!
 //! | name | kind | meaning |
@@ -103,15 +107,15 @@
 //! | `async_tool.breaker.refusals` | counter | calls that a breaker refused |
 //! | `async_tool.cache.hits`, `async_tool.cache.misses` | counter | calls that got a cached value, and calls for which the cache had none |
 //!
-//! These have the names and labels of OpenTelemetry's [conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai),
-//! as of 0.1.0, and report the same durations as the [spans](logs#spans):
+//! Managers and agents also report metrics with the names and labels of OpenTelemetry's [conventions for GenAI](https://github.com/open-telemetry/semantic-conventions-genai),
+//! as of 0.1.0. The durations are those of the [spans](logs#spans). Each has the label `gen_ai.operation.name`.
 //!
-//! | name | kind | meaning |
-//! |---|---|---|
-//! | `gen_ai.execute_tool.duration` | histogram | seconds from a call's acceptance to its end; labels `gen_ai.tool.name`, and `error.type` |
-//! | `gen_ai.client.operation.duration` | histogram | seconds of a turn of the model; labels `gen_ai.provider.name`, `gen_ai.request.model`, and `error.type` |
-//! | `gen_ai.client.inference.usage.input_tokens`, `.output_tokens`, `.cache_read.input_tokens`, `.reasoning.output_tokens` | counter | tokens of turns; the last two are parts of the first two |
-//! | `gen_ai.invoke_agent.duration` | histogram | seconds of the turns since a message or a result woke an agent |
+//! | name | kind | meaning | further labels |
+//! |---|---|---|---|
+//! | `gen_ai.execute_tool.duration` | histogram | seconds from a call's acceptance to its end | `gen_ai.tool.name`, `gen_ai.tool.type`; `error.type` if it failed |
+//! | `gen_ai.client.operation.duration` | histogram | seconds of a turn of the model | `gen_ai.provider.name` and `gen_ai.request.model` if the model has them; `error.type` if it failed |
+//! | `gen_ai.client.inference.usage.input_tokens`, `.output_tokens`, `.cache_read.input_tokens`, `.reasoning.output_tokens` | counter | tokens of turns; the last two are parts of the first two | as of a turn, without `error.type`; `gen_ai.token.modality`, which is `unknown` |
+//! | `gen_ai.invoke_agent.duration` | histogram | seconds of the turns since a message or a result woke an agent | |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -94,7 +94,7 @@
 //! ```
 //!
 //! - The `traceparent` of `user_message` is in the journal. A process that resumes the session goes on in that trace: calls that run again,
-//!   calls that go on waiting for the world or for people, and turns that are told their results.
+//!   calls that go on waiting for people or for a result from outside, and turns that are told their results.
 //! - A turn that answers a new message is in the message's trace, and is linked with the calls of other traces whose results it is told.
 //! - A task on its way to a worker has the `traceparent` of its `execute_tool`. The worker's `execute_tool.run` is a child of it.
 //! - A sub-agent's `user_message` is inside of the call that it works for.

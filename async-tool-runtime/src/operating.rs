@@ -13,11 +13,11 @@
 //! [`retry_after`](crate::agent::RegistryError::retry_after) as `Retry-After`. With several processes, send the requests of a session to the same
 //! one, for example by a hash of its id. No order of events gives a session two owners.
 //!
-//! | the session had | and goes on so |
+//! | the session had | after the deploy |
 //! |---|---|
 //! | a turn | the model is asked again |
 //! | a task that may be repeated | it runs again, with the same idempotency key |
-//! | a task that must not | its tool's [`reconcile`](crate::tool::FunctionTool::reconcile) finds the outcome; without one, the model is told that it is unknown |
+//! | a task that must not be repeated | its tool's [`reconcile`](crate::tool::FunctionTool::reconcile) finds the outcome; without one, the model is told that it is unknown |
 //! | a question to people | it is asked again; [`questions`](crate::AsyncAgent::questions) has it |
 //! | a task that the outside completes | it goes on waiting |
 //!
@@ -36,7 +36,7 @@
 //!
 //! | what | default | set by |
 //! |---|---|---|
-//! | tasks that run at once | 64 of blocking tools; no limit for others, which only wait | [`blocking_concurrency`](crate::manager::AsyncToolManagerBuilder::blocking_concurrency), [`concurrency`](crate::manager::AsyncToolManagerBuilder::concurrency); tasks that wait for people, rates or the outside hold no place |
+//! | tasks that run at once | 64 of blocking tools; no limit for others, which only wait | [`blocking_concurrency`](crate::manager::AsyncToolManagerBuilder::blocking_concurrency), [`concurrency`](crate::manager::AsyncToolManagerBuilder::concurrency); tasks that wait for people, rates or the outside hold no slot |
 //! | of one session | no limit of its own; fair shares | [`session_concurrency`](crate::manager::AsyncToolManagerBuilder::session_concurrency) |
 //! | open tasks, running or not | 16,384; more are refused as overloaded | [`open_tasks`](crate::manager::AsyncToolManagerBuilder::open_tasks); [`queue_capacity`](crate::manager::AsyncToolManagerBuilder::queue_capacity) bounds those that wait |
 //! | time of a task, of an attempt | no limit | [`task_timeout`](crate::manager::AsyncToolManagerBuilder::task_timeout), `timeout` of the tool |

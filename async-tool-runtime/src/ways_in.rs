@@ -3,7 +3,7 @@
 //! | you have | you take | the library runs |
 //! |---|---|---|
 //! | a model and one task for it | [one call](#one-call) | everything |
-//! | a program that decides itself what runs | the [manager alone](#a-function-you-call-yourself) | the tools |
+//! | a program that decides itself what runs | the [manager alone](#the-manager-alone) | the tools |
 //! | a client for a language model | [a model from a closure](#a-client-of-your-own) | tools, conversation, journal |
 //! | a loop around a language model | [the loop, with the manager](#a-loop-of-your-own) | the tools |
 //! | an agent with a loop, of any framework | [a whole agent](#a-whole-agent) | tools, journal; the loop stays yours |
@@ -26,7 +26,7 @@
 //!
 //! # One call
 //!
-//! [`run`](crate::run) lets a model work on a message with some tools, and returns its last words:
+//! [`run`](crate::run) lets a model work on a message with some tools, and returns its last message:
 //!
 //! ```
 //! use async_tool_runtime::{RulePlanner, run, tools};
@@ -44,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! # A function you call yourself
+//! # The manager alone
 //!
 //! The manager runs calls in the background, with retries, limits, caches and cancellation. It needs no model:
 //!
@@ -157,7 +157,9 @@
 //! is yours to tell:
 //!
 //! ```
-//! use async_tool_runtime::{AsyncTaskResult, AsyncToolManager, SessionId, ToolCall, manager::SubmitError};
+//! use async_tool_runtime::{
+//!     AsyncTaskResult, AsyncToolManager, SessionId, ToolCall, context::{Answer, AnswerContent}, manager::SubmitError,
+//! };
 //! use serde_json::Value;
 //! use std::{sync::Arc, time::Duration};
 //! use tokio::{sync::mpsc, time::timeout};
@@ -169,9 +171,11 @@
 //!     call: ToolCall,
 //!     late: mpsc::UnboundedSender<Arc<AsyncTaskResult>>,
 //! ) -> Result<Value, SubmitError> {
+//!     let (id, tool) = (call.id.clone(), call.name.clone());
 //!     let task = manager.submit(session, call)?;
 //!     if let Ok(result) = timeout(Duration::from_millis(250), task.outcome()).await {
-//!         return Ok(result.outcome.value().cloned().unwrap_or_else(|| format!("{:?}", result.outcome).into()));
+//!         // The value, or the error in the words for the model.
+//!         return Ok(Answer::new(id, tool, AnswerContent::Result(result)).to_model_json());
 //!     }
 //!     let acknowledgement = task.ack().to_model_json();
 //!     tokio::spawn(async move { late.send(task.outcome().await) });
@@ -219,23 +223,23 @@
 //!
 //! # rig
 //!
-//! The crate `async-tool-rig` has all three ways for [rig](https://docs.rs/rig-core). Its tests compile these lines.
+//! The crate `async-tool-rig` supports [rig](https://docs.rs/rig-core) in three ways. Its tests compile these lines.
 //!
-//! A model of rig's, in an agent of ours:
+//! A rig model in an [`AsyncAgent`](crate::AsyncAgent):
 //!
 //! ```ignore
 //! let model = RigModel::new(OpenAIConfig::from_env()?.client().completion("gpt-5.2"));
 //! let agent = AsyncAgent::builder(model, manager).start().await?;
 //! ```
 //!
-//! An agent of rig's, with its loop, wrapped in one of ours:
+//! A rig agent with its loop, wrapped in an `AsyncAgent`:
 //!
 //! ```ignore
 //! let rig = AgentBuilder::new(model).preamble("Be brief.").build();
 //! let agent = AsyncAgent::wrap(RigAgent::new(rig), manager).start().await?;
 //! ```
 //!
-//! Your own loop of rig's, with the tools of a manager:
+//! Your own loop around a rig agent, with a manager's tools:
 //!
 //! ```ignore
 //! let background = BackgroundTools::new(manager, SessionId::new("user-7"));

@@ -10,7 +10,7 @@ use crate::{
     tool::Tool,
 };
 
-/// Lets a model answer one message with these tools, and returns its last words.
+/// Lets a model answer one message with these tools, and returns its last message.
 ///
 /// It makes a manager and an agent with their defaults, calls [`AsyncAgent::run_to_completion`], and closes the agent.
 ///
