@@ -72,6 +72,20 @@ pub struct AsyncAgentBuilder {
 
 impl AsyncAgent {
     /// Builder of an agent that calls `model` and runs its tools with `manager`. Many agents can share a manager.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().build()?;
+    /// let ann = AsyncAgent::builder(RulePlanner::new(), manager.clone()).session("ann").start().await?;
+    /// let bob = AsyncAgent::builder(RulePlanner::new(), manager).session("bob").start().await?;
+    /// # ann.close().await?;
+    /// # bob.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(model: impl Model, manager: AsyncToolManager) -> AsyncAgentBuilder {
         AsyncAgentBuilder::new(Arc::new(model), manager)
     }
@@ -179,6 +193,30 @@ impl AsyncAgentBuilder {
 
     /// Fixed grace: how long a turn's end waits for results before it acknowledges calls. Disables learned grace.
     /// Default: 250 ms, until latencies are known ([`learned_grace`](Self::learned_grace)).
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use std::time::Duration;
+    ///
+    /// /// Looks a price up.
+    /// #[async_tool(effect = "read")]
+    /// async fn price() -> u32 {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await; // a slow service
+    ///     42
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let manager = AsyncToolManager::builder().tools(tools![price]).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).grace(Duration::from_secs(2)).start().await?;
+    /// agent.send("price").await?;
+    /// agent.run_until_idle().await?;
+    /// // Message, call, result, and words about it: no acknowledgement.
+    /// assert_eq!(agent.transcript().await?.len(), 4);
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.policy.grace = grace;
         self.policy.learned_grace = None;
@@ -194,6 +232,20 @@ impl AsyncAgentBuilder {
     /// Pruning of long conversations. Default: from 100,000 tokens on, down to 60 % of that. The budget also bounds what the
     /// model is shown of a result ([`PrunePolicy::result_limit`]), and what all results of a request add to it
     /// ([`PrunePolicy::turn_limit`]).
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use async_tool_runtime::context::PrunePolicy;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// // For a model with a context of 32,000 tokens.
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).prune(PrunePolicy::new(25_000)).start().await?;
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn prune(mut self, policy: PrunePolicy) -> Self {
         self.policy.prune = policy;
         self
@@ -254,6 +306,35 @@ impl AsyncAgentBuilder {
     ///
     /// Such a turn has the cause [`TurnCause::Acknowledgements`](crate::task::TurnCause::Acknowledgements). Its
     /// text is in the conversation and in the turn's end, but not in [`Text`](super::AgentEventKind::Text) events.
+    ///
+    /// ```
+    /// use async_tool_runtime::{async_tool, tools, AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+    ///
+    /// /// Builds the project.
+    /// #[async_tool(background = "always")]
+    /// async fn build() -> &'static str {
+    ///     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    ///     "all green"
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![build]).build()?;
+    /// let agent = AsyncAgent::builder(RulePlanner::new(), manager).quiet_acks(true).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("build").await?;
+    /// agent.run_until_idle().await?;
+    /// agent.close().await?;
+    /// let mut shown = String::new();
+    /// while let Some(event) = events.next().await {
+    ///     if let AgentEventKind::Text { text, .. } = event.kind {
+    ///         shown += &text;
+    ///     }
+    /// }
+    /// assert!(shown.contains("all green") && !shown.contains("background"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn quiet_acks(mut self, is_quiet: bool) -> Self {
         self.policy.quiet_acks = is_quiet;
         self
@@ -391,6 +472,22 @@ impl AsyncAgentBuilder {
 
     /// Opens the session and starts its agent. The agent runs until it is closed or its last handle is dropped; see
     /// [`AsyncAgent`].
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use async_tool_runtime::agent::StartError;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// let builder = AsyncAgent::builder(RulePlanner::new(), manager).session("ann");
+    /// let agent = builder.clone().start().await?;
+    /// let error = builder.start().await.expect_err("the session has an agent");
+    /// assert!(matches!(error, StartError::SessionTaken { .. }));
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -35,7 +35,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(1);
 /// - With a journal that [is durable](crate::journal::Journal::is_durable), the agent [leaves](Self::leave) the session:
 ///   it stays open, and the next process resumes it. So a process may end by an error, a panic or a signal. To wait until
 ///   all sessions are free, call [`leave_all`](crate::AsyncToolManager::leave_all).
-/// - With any other journal, the agent closes the session, because no later process could take it up.
+/// - With any other journal, the agent closes the session, because no later process could resume it.
 /// - An agent that works for a call closes its session when the call ends.
 ///
 /// ```
@@ -426,6 +426,25 @@ impl AsyncAgent {
     /// [`Closed`](super::AgentEventKind::Closed), [`Left`](super::AgentEventKind::Left),
     /// [`JournalFailed`](super::AgentEventKind::JournalFailed) or [`Stopped`](super::AgentEventKind::Stopped). A stream
     /// that is made later has only that event.
+    ///
+    /// ```
+    /// # use async_tool_runtime::{AgentEventKind, AsyncAgent, AsyncToolManager, RulePlanner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+    /// let mut events = agent.events();
+    /// agent.send("help").await?;
+    /// while let Some(event) = events.next().await {
+    ///     match event.kind {
+    ///         AgentEventKind::Text { text, .. } => print!("{text}"),
+    ///         AgentEventKind::TurnEnded { .. } => break,
+    ///         _ => {} // Tasks, questions, deliveries and more.
+    ///     }
+    /// }
+    /// # agent.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn events(&self) -> AgentEventStream {
         self.events.subscribe()
     }

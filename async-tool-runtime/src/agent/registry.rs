@@ -251,6 +251,24 @@ impl AgentRegistry {
     /// From now on, [`get`](Self::get) returns [`RegistryError::Ended`]. Agents that are just starting leave too. Any
     /// process can resume a session that was left.
     ///
+    /// ```
+    /// # use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// # let make = move |_: &_| AsyncAgent::builder(RulePlanner::new(), manager.clone());
+    /// # let agents = AgentRegistry::builder(MemoryJournal::new(), make).build();
+    /// # agents.get("ann").await?;
+    /// let departure = agents.leave_all(Duration::from_secs(10)).await;
+    /// for session in &departure.late {
+    ///     eprintln!("{session} still leaves");
+    /// }
+    /// assert!(agents.get("ann").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the agents go on leaving. Call it again to wait.

@@ -82,6 +82,15 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// When this returns `Ok`, the task MUST be durable. Submitting a known task again MUST do nothing, whether it runs
     /// or has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`](super::BackendErrorKind::Unreachable) if the engine may be reached later: the manager submits the task
+    /// again. Any other kind is final, and the task fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// The manager MAY drop the future. The engine MUST then have the task as a whole, or not at all.
     fn submit(&self, task: TaskSpec) -> BoxFuture<'_, Result<(), BackendError>>;
 
     /// Waits until the task has ended. The manager MAY call this from any process, more than once, and for a task that
@@ -93,11 +102,25 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`NotFound`](super::BackendErrorKind::NotFound) if the engine doesn't have the task.
+    /// [`Unreachable`](super::BackendErrorKind::Unreachable) if it may be reached later: the manager asks again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The manager MAY drop the future and ask again. Dropping it MUST leave the task as it is.
     fn outcome(&self, task: TaskId, heartbeats: Heartbeats) -> BoxFuture<'_, Result<Settlement, BackendError>>;
 
     /// Tells a task to stop, for this reason. The task MUST still end in an outcome.
     ///
     /// Stopping a task that has ended MUST be `Ok`. It changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`](super::BackendErrorKind::Unreachable) if the engine may be reached later: the manager tells it again. Any
+    /// other kind is logged, and the manager waits for the task's end all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The manager MAY drop the future. The task is then told, or not.
     fn cancel<'a>(&'a self, task: TaskId, mode: CancelMode, reason: &'a str)
     -> BoxFuture<'a, Result<(), BackendError>>;
 
@@ -106,6 +129,15 @@ pub trait Backend: Send + Sync + 'static {
     /// The list MAY lag behind by some seconds: a task that was just submitted may be missing, and one that has just ended
     /// may still be in it. When a session is resumed, the manager cancels the tasks in this list that the session's journal
     /// doesn't have as open.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`](super::BackendErrorKind::Unreachable) if the engine may be reached later: the manager asks again, for
+    /// some minutes. After any other kind it cancels no tasks.
+    ///
+    /// # Cancel safety
+    ///
+    /// The manager MAY drop the future. Dropping it MUST change nothing.
     fn open_tasks<'a>(&'a self, session: &'a SessionId) -> BoxFuture<'a, Result<Vec<TaskId>, BackendError>>;
 
     /// Capabilities of the engine. The manager asks once, when it is built.

@@ -36,6 +36,10 @@ pub trait WorkerLink: Send + Sync + 'static {
     /// # Errors
     ///
     /// The function doesn't begin, and the task is handed back.
+    ///
+    /// # Cancel safety
+    ///
+    /// The worker MAY drop the future. The heartbeat is then kept, or not.
     fn save(&self, heartbeat: Heartbeat) -> BoxFuture<'_, Result<(), BackendError>>;
 
     /// Takes progress, in a heartbeat that replaces the last one. It MUST NOT wait. It MAY skip heartbeats, except the

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::{Media, StoredMedia};
 
 /// Media at a place in a text.
+///
+/// ```
+/// use async_tool_runtime::content::{Content, Media};
+///
+/// let question = Content::from("What is ").with(Media::bytes("image/png", [1])).with(" for?");
+/// assert_eq!((question.text(), question.media()[0].at), ("What is  for?", 8));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -32,6 +39,22 @@ const fn is_zero(at: &usize) -> bool {
 }
 
 /// Part of content.
+///
+/// ```
+/// use async_tool_runtime::content::{Content, Media, Part};
+///
+/// let question = Content::from("What is ").with(Media::bytes("image/png", [1]));
+/// let names: Vec<&str> = question
+///     .parts()
+///     .into_iter()
+///     .map(|part| match part {
+///         Part::Text(_) => "text",
+///         Part::Media(media) => media.kind().as_str(),
+///         _ => "other",
+///     })
+///     .collect();
+/// assert_eq!(names, ["text", "image"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part<'a> {

@@ -11,6 +11,26 @@ use tokio::time::Instant;
 use crate::tool::{BreakerPolicy, ToolError, ToolErrorKind};
 
 /// State of a circuit breaker, in the words of the field.
+///
+/// ```
+/// use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, async_tool, policy::BreakerState, tools};
+///
+/// /// Asks a service.
+/// #[async_tool(effect = "read", breaker(failures = 1, cooldown = "30s"))]
+/// async fn ask() -> Result<String, std::io::Error> {
+///     Err(std::io::ErrorKind::TimedOut.into())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = AsyncToolManager::builder().tools(tools![ask]).build()?;
+/// let call = ToolCall::new("call_1", "ask", serde_json::json!({}));
+/// manager.submit(&SessionId::new("s"), call)?.outcome().await;
+/// let snapshot = manager.snapshot();
+/// assert_eq!(snapshot.tools[0].breaker.as_ref().map(|breaker| breaker.state), Some(BreakerState::Open));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -337,6 +337,10 @@ impl ToolContext {
     ///
     /// Pass on the [task's id](Self::task) before this call. A `resolve` that comes earlier is kept.
     ///
+    /// # Cancel safety
+    ///
+    /// The task is deferred from the first poll on; dropping the future doesn't take that back.
+    ///
     /// ```
     /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext};
     /// use serde_json::json;
@@ -371,6 +375,10 @@ impl ToolContext {
     /// The deadline is in the journal: it also holds after a restart, and a task whose deadline passed in between fails when its session is
     /// resumed. A `resolve` that comes later gets
     /// [`AlreadySettled`](crate::manager::ResolveError::AlreadySettled).
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`defer`](Self::defer).
     ///
     /// ```
     /// use async_tool_runtime::{async_tool, tools, AsyncToolManager, SessionId, ToolCall, ToolContext, ToolErrorKind};

@@ -271,6 +271,23 @@ async fn a_helper_can_defer_the_task_of_its_function() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_stays_deferred_if_its_function_drops_the_future() {
+    let hesitates = tool("hesitates", |cx| async move {
+        tokio::select! {
+            biased;
+            value = cx.defer() => value,
+            () = std::future::ready(()) => Ok(json!("a value of its own")),
+        }
+    });
+    let manager = one_slot([hesitates]);
+    let task = start(&manager, "hesitates");
+    idle().await;
+    assert!(task.snapshot().deferred && task.result().is_none());
+    manager.resolve(task.id(), 1).unwrap();
+    assert_eq!(settled(&task).await.value(), Some(&json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deferred_task_has_no_timeout_but_the_deadline_of_the_task() {
     let manager = one_slot([defers().timeout(secs(2))]);
     let without = start(&manager, "defers");

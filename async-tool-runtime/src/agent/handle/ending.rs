@@ -12,6 +12,20 @@ impl AsyncAgent {
     /// below them have ended, and the journal has given the session up.
     /// [`close_with`](Self::close_with) lets tasks finish first, or go on.
     ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncAgent, AsyncToolManager, RulePlanner};
+    /// use async_tool_runtime::agent::AgentError;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let agent = AsyncAgent::builder(RulePlanner::new(), AsyncToolManager::builder().build()?).start().await?;
+    /// agent.close().await?;
+    /// assert!(matches!(agent.send("one more thing").await, Err(AgentError::Closed)));
+    /// agent.close().await?; // Once more changes nothing.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AgentError::Stopped`] if the session has stopped.

@@ -12,6 +12,20 @@ use crate::{agent::AsyncAgentBuilder, journal::Journal, session::SessionId};
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// Builder of an [`AgentRegistry`].
+///
+/// ```
+/// use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
+/// use std::time::Duration;
+///
+/// # let manager = AsyncToolManager::builder().build()?;
+/// let make = move |_session: &_| AsyncAgent::builder(RulePlanner::new(), manager.clone());
+/// let agents = AgentRegistry::builder(MemoryJournal::new(), make) // Or a journal that outlives the process.
+///     .idle_after(Duration::from_secs(60))
+///     .max_live(10_000)
+///     .build();
+/// assert!(agents.sessions().is_empty());
+/// # Ok::<(), async_tool_runtime::manager::BuildError>(())
+/// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct AgentRegistryBuilder {
     journal: Arc<dyn Journal>,
@@ -25,6 +39,21 @@ impl AgentRegistry {
     /// manager, system prompt and policies. The registry sets session and journal.
     ///
     /// It is called again each time the session is resumed.
+    ///
+    /// ```
+    /// use async_tool_runtime::{AgentRegistry, AsyncAgent, AsyncToolManager, RulePlanner, journal::MemoryJournal};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().build()?;
+    /// let agents = AgentRegistry::builder(MemoryJournal::new(), move |session| {
+    ///     AsyncAgent::builder(RulePlanner::new(), manager.clone()).system(format!("You help {session}."))
+    /// })
+    /// .build();
+    /// agents.get("ann").await?.send("help").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(
         journal: impl Journal,
         agent: impl Fn(&SessionId) -> AsyncAgentBuilder + Send + Sync + 'static,

@@ -201,6 +201,25 @@ impl TaskHandle {
 
     /// Waits until the task has ended, and returns its result.
     ///
+    /// ```
+    /// # use async_tool_runtime::{AsyncToolManager, SessionId, TaskOutcome, ToolCall, async_tool, tools};
+    /// # /// Adds two numbers.
+    /// # #[async_tool(effect = "read")]
+    /// # fn add(a: i64, b: i64) -> i64 { a + b }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let manager = AsyncToolManager::builder().tools(tools![add]).build()?;
+    /// let call = ToolCall::new("call_1", "add", serde_json::json!({"a": 2, "b": 3}));
+    /// let task = manager.submit(&SessionId::new("s"), call)?;
+    /// match &task.outcome().await.outcome {
+    ///     TaskOutcome::Completed(sum) => assert_eq!(sum, 5),
+    ///     TaskOutcome::Failed(error) => eprintln!("failed: {error}"),
+    ///     other => eprintln!("{}", other.status()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// Inside of a tool's function, the tool's own task holds no slot meanwhile. If the awaited task waits for that task, the
     /// result comes at once, and is no end of the awaited task: it is a failure with
     /// [`ToolErrorKind::Duplicate`](crate::tool::ToolErrorKind::Duplicate), whose message names the circle. Waits in code that

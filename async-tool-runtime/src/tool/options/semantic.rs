@@ -38,6 +38,10 @@ pub trait Embedder: Send + Sync + 'static {
     /// # Errors
     ///
     /// Any failure, such as an unreachable service. The call then runs without the cache, as after a panic.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped if its call is stopped. The embedder MUST stay usable for other calls.
     fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
