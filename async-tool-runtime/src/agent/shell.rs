@@ -320,7 +320,7 @@ impl Shell {
             if self.machine.state() == AgentState::Closed
                 && let Err(error) = self.give_up().await
             {
-                // No process can take up a closed session, so nothing waits for this.
+                // No process can resume a closed session, so nothing waits for this.
                 tracing::warn!(target: "async_tool::journal", error = words_of(&error), session = %self.session, "the journal could not give a closed session up");
             }
         }

@@ -187,7 +187,7 @@ impl Inner {
         let Ok(runtime) = Handle::try_current() else {
             let error = ToolError::new(
                 ToolErrorKind::Internal,
-                "tasks must be taken up from within a tokio runtime",
+                "tasks must be resumed from within a tokio runtime",
             );
             return refuse(spec.call, error.with_model_message("the tool can't be run here"));
         };

@@ -108,7 +108,7 @@ impl AsyncToolManager {
         self.inner.residents().clone()
     }
 
-    /// Waits for the agent of a session that has lost its last handle, so that the session can be taken up again.
+    /// Waits for the agent of a session that has lost its last handle, so that the session can be resumed.
     pub(crate) async fn vacated(&self, session: &SessionId) {
         let residents = self.residents();
         let leaver = residents

@@ -57,7 +57,7 @@ impl Host {
     ///
     /// [`VisitError`] says if the news must come again.
     pub async fn visit(&self, session: &SessionId, news: &News, limit: Instant) -> Result<Visit, VisitError> {
-        let agent = self.take_up(session, news).await?;
+        let agent = self.resume(session, news).await?;
         let visit = match timeout_at(limit, self.work(&agent, news)).await {
             Ok(visit) => visit,
             Err(_) => Err(VisitError::CutShort),
@@ -74,7 +74,7 @@ impl Host {
     /// # Errors
     ///
     /// As for [`visit`](Self::visit).
-    pub async fn take_up(&self, session: &SessionId, news: &News) -> Result<AsyncAgent, VisitError> {
+    pub async fn resume(&self, session: &SessionId, news: &News) -> Result<AsyncAgent, VisitError> {
         let builder = self
             .agent
             .clone()

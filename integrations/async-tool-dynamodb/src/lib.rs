@@ -9,7 +9,7 @@
 //! # async fn example(client: aws_sdk_dynamodb::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let journal = DynamoJournal::new(client, "agents");
 //! journal.create_tables().await?;
-//! // Takes up the session, unless another claim has it. An agent does this by itself.
+//! // Takes the session, unless another claim has it. An agent does this by itself.
 //! journal.append(&SessionId::new("order 7"), &Claim::new(), Seq::START, &[]).await?;
 //! # Ok(())
 //! # }

@@ -12,7 +12,7 @@
 //! let journal = SqliteJournal::open(path)?;
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
-//! // Takes up the session, unless another claim has it. An agent does this by itself.
+//! // Takes the session, unless another claim has it. An agent does this by itself.
 //! journal.append(&SessionId::new("order 7"), &Claim::new(), Seq::START, &[]).await?;
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })

@@ -139,7 +139,7 @@ async fn dropping_the_last_handle_leaves_a_durable_session_and_the_next_agent_go
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_last_handle_closes_a_session_that_no_process_could_take_up() {
+async fn dropping_the_last_handle_closes_a_session_that_no_process_could_resume() {
     let (journal, manager) = (Arc::new(MemoryJournal::new()), manager([stubborn()]));
     let memory = AsyncAgent::builder(working(), manager.clone()).session("s");
     let agent = at_work(memory.clone().journal(Arc::clone(&journal))).await;

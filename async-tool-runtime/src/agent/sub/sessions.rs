@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! 1. A session that has begun is taken up, and no other one begins beside it: its tasks may have had effects.
+//! 1. A session that has begun is resumed, and no other one begins beside it: its tasks may have had effects.
 //! 2. A session in other hands is waited for. Its owner may finish it, or end, and then its lease ends.
 //! 3. A session whose state can't be found out leaves the call's outcome unknown. A failure would say that the model
 //!    may call again.
@@ -126,7 +126,7 @@ async fn last_session(builder: &AsyncAgentBuilder, cx: &ToolContext) -> Result<O
     Ok(last)
 }
 
-/// Starts the agent of an attempt, or takes up the session of an earlier attempt. Waits for a session in other hands.
+/// Starts the agent of an attempt, or resumes the session of an earlier attempt. Waits for a session in other hands.
 pub(super) async fn open(builder: AsyncAgentBuilder, cx: &ToolContext, task: &TaskCell) -> Result<Opened, ToolError> {
     if !builder.has_journal() {
         return builder.start().await.map(Opened::Agent).map_err(broken);

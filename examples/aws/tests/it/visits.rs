@@ -84,7 +84,7 @@ async fn of_two_visits_at_once_one_goes_on_and_the_other_is_busy_and_can_come_ag
     let journal = Arc::new(MemoryJournal::new());
     let (one, other) = (process(&journal), process(&journal));
     let news = said("order");
-    let agent = one.take_up(&"ann".into(), &news).await.unwrap();
+    let agent = one.resume(&"ann".into(), &news).await.unwrap();
     let refused = visit(&other, news.clone()).await.unwrap_err();
     assert!(
         matches!(refused, VisitError::Busy { .. }) && refused.must_come_again(),
@@ -110,7 +110,7 @@ async fn news_for_what_is_gone_needs_not_come_again() {
         assert!(!gone.must_come_again(), "{gone}");
         visit(&host, said("order")).await.unwrap();
     }
-    let agent = host.take_up(&"ann".into(), &News::Wake).await.unwrap();
+    let agent = host.resume(&"ann".into(), &News::Wake).await.unwrap();
     agent.close().await.unwrap();
     let gone = visit(&host, said("order")).await.unwrap_err();
     assert!(!gone.must_come_again(), "{gone}");

@@ -212,7 +212,7 @@ async fn a_result_of_a_task_whose_process_was_killed_is_told_once() {
     let (first, second) = (of("first"), of("second"));
     let longest = told.iter().map(|told| told.waited).max().unwrap();
     figure!(
-        "{} kills in {:.0} s; lost {}, doubled 0; {first} results of the killed process, {second} of the next one; taken up after {:.1} s at most",
+        "{} kills in {:.0} s; lost {}, doubled 0; {first} results of the killed process, {second} of the next one; resumed after {:.1} s at most",
         told.len(),
         begun.elapsed().as_secs_f64(),
         told.len() - first - second,

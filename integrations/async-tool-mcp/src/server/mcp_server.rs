@@ -121,7 +121,7 @@ impl McpServer {
     /// Names a tool whose first questions are asked before its task is made, in the reply to the call.
     ///
     /// These are the questions that it asks within half a second of its start, or of the last answer. Other tools ask them in their task.
-    /// A call that dies with its process before it has become a task is not taken up by the next process.
+    /// A call that dies with its process before it has become a task is not resumed by the next process.
     #[must_use]
     pub fn ask_first(mut self, tool: impl Into<String>) -> Self {
         self.settings.ask_first.insert(tool.into());
@@ -199,7 +199,7 @@ impl McpServer {
         self
     }
 
-    /// Keeps tasks in a journal, and takes up those of an earlier process. Await it before the server gets its first request.
+    /// Keeps tasks in a journal, and resumes those of an earlier process. Await it before the server gets its first request.
     ///
     /// A finished task is found until its retention ends, also by the next process. A task that ran goes on: it runs again if its tool's
     /// effect is `read` or `idempotent`. One with the effect `once` ends as failed, unless its tool's `reconcile` function finds its end.
@@ -209,7 +209,7 @@ impl McpServer {
     /// ended task is [removed](Journal::remove) after its retention, also if the task ended in an earlier process.
     ///
     /// Servers of several processes may use one journal. A task that another process runs is not run here, and its end is found here. If
-    /// that process is gone, the task is taken up as after a restart.
+    /// that process is gone, the task is resumed as after a restart.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl McpServer {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, some tasks may have been taken up. Call it again with a new server.
+    /// If the future is dropped, some tasks may have been resumed. Call it again with a new server.
     pub async fn journal(self, journal: impl Journal) -> Result<Self, ReadError> {
         let store = Store::new(Arc::new(journal));
         self.tasks.keep_in(store.clone());

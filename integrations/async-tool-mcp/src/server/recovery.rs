@@ -1,7 +1,7 @@
 //! Tasks of an earlier process, and of other processes that use the same journal.
 //!
 //! A task runs where its session is. So one whose session another process has is not failed and not run again: its end is read from the journal
-//! once it is there, and the task is taken up if the other process is gone.
+//! once it is there, and the task is resumed if the other process is gone.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,7 +32,7 @@ const LATER: Duration = Duration::from_secs(10);
 const FAILURES: u32 = 30;
 
 impl Store {
-    /// Takes up the tasks of an earlier process.
+    /// Resumes the tasks of an earlier process.
     pub(super) async fn recover(&self, tasks: &Arc<Tasks>) -> Result<(), ReadError> {
         let (mut open, mut empty) = (HashMap::new(), HashSet::new());
         let mut sessions = self.journal().sessions(SessionFilter::Open);
@@ -67,17 +67,12 @@ impl Store {
         }
         for failure in failed {
             if let Some(record) = open.remove(&failure.session) {
-                tokio::spawn(take_up(
-                    self.clone(),
-                    Arc::downgrade(tasks),
-                    record,
-                    Some(failure.error),
-                ));
+                tokio::spawn(resume(self.clone(), Arc::downgrade(tasks), record, Some(failure.error)));
             }
         }
         // Tasks of another server with the same manager.
         for record in open.into_values() {
-            tokio::spawn(take_up(self.clone(), Arc::downgrade(tasks), record, None));
+            tokio::spawn(resume(self.clone(), Arc::downgrade(tasks), record, None));
         }
         Ok(())
     }
@@ -98,7 +93,7 @@ impl Store {
             if let Some((end, _)) = end {
                 tasks.end(&record, end);
             }
-            tokio::spawn(take_up(self.clone(), Arc::downgrade(tasks), Arc::clone(&record), None));
+            tokio::spawn(resume(self.clone(), Arc::downgrade(tasks), Arc::clone(&record), None));
         }
         Ok(record)
     }
@@ -150,8 +145,8 @@ async fn discard(tasks: Weak<Tasks>, agent: AsyncAgent) {
     }
 }
 
-/// Takes up a task once its session can be taken, unless the process that has it closes it. `error` is that of the last attempt.
-async fn take_up(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut error: Option<StartError>) {
+/// Resumes a task once its session can be taken, unless the process that has it closes it. `error` is that of the last attempt.
+async fn resume(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut error: Option<StartError>) {
     let (mut failures, mut pause) = (0, SOON);
     loop {
         match &error {
@@ -181,7 +176,7 @@ async fn take_up(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut erro
         }
     }
     let why = error.map_or_else(|| INTERRUPTED.to_owned(), |error| format!("{INTERRUPTED}: {error}"));
-    tracing::warn!(target: "async_tool::mcp", session = %record.id, why, "a task can't be taken up");
+    tracing::warn!(target: "async_tool::mcp", session = %record.id, why, "a task can't be resumed");
     if let Some(tasks) = tasks.upgrade() {
         tasks.end(&record, End::Broken(why));
     }

@@ -131,7 +131,7 @@ async fn play(place: &Path) {
                     let reply = manager.resolve_durably(order, "order is there").await;
                     match reply {
                         Ok(()) | Err(ResolveError::AlreadySettled(_)) => kept.push(key),
-                        // Its sub-agent is not taken up yet, or an earlier process closed its session.
+                        // Its sub-agent is not resumed yet, or an earlier process closed its session.
                         Err(ResolveError::Resuming | ResolveError::NotWritten | ResolveError::UnknownTask) => {}
                         Err(error) => panic!("{error:?}"),
                     }

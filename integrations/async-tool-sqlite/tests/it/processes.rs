@@ -198,10 +198,10 @@ fn what_a_killed_process_was_told_is_written_is_there() {
     }
 }
 
-/// Two processes take up the sessions of a killed process at the same time. Without sync, because a process's writes
+/// Two processes take the sessions of a killed process at the same time. Without sync, because a process's writes
 /// survive its death, and a thousand rounds then take seconds.
 #[test]
-fn of_two_processes_that_take_up_a_session_one_gets_it_a_thousand_times() {
+fn of_two_processes_that_want_a_session_one_gets_it_a_thousand_times() {
     const ROUNDS: usize = 1000;
 
     let place = Place::new();

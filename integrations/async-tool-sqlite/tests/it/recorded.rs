@@ -1,4 +1,4 @@
-//! Files that were recorded with each version, which every later version must take up.
+//! Files that were recorded with each version, which every later version must resume.
 //!
 //! `recorded/version_<n>.db` is a file of version n, and `version_<n>.jsonl` has the entries of its session. A step to a new version needs
 //! both. `RECORD=file cargo test -p async-tool-sqlite --test it recorded` writes those of the current version, from the session that

@@ -1,4 +1,4 @@
-//! The recorded sessions, which every later program must take up.
+//! The recorded sessions, which every later program must resume.
 
 use std::{fmt::Write as _, fs, sync::Arc, time::Duration};
 

@@ -604,7 +604,7 @@ fn the_key_is_a_value_of_the_tool() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_of_a_sub_agent_whose_session_is_found_at_the_start_is_known() {
-    // The call was told to stop in the process before, so that its sub-agent's session is left open and taken up by
+    // The call was told to stop in the process before, so that its sub-agent's session is left open and resumed by
     // no call.
     let shop = Shop::default();
     let kept = kept();

@@ -47,7 +47,7 @@ async fn tasks_outlive_the_server_by_the_effect_of_their_tools() {
         assert_eq!(
             place.counts.of("slow"),
             2,
-            "{wire:?}: taken up by the server, not called again by the client"
+            "{wire:?}: resumed by the server, not called again by the client"
         );
         assert_eq!(
             stage.outcome("must", json!({})).await.value(),
