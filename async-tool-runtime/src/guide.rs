@@ -497,9 +497,9 @@
 //! A model may repeat itself, a small one after nearly every acknowledgement. So by default, an agent answers a call that repeats an open one with
 //! the open task's number ("already running as t1"). A read call that repeats a completed one gets that result again, with its age. That holds
 //! for one message of the user, and as long as no call with another effect ran since. A run ends with
-//! [`RunLimit::Repetition`](crate::agent::RunLimit::Repetition) if a call fails the same way a third time, or if three turns in a row make the same
-//! calls and get the same values ([`RunLimits::repetitions`](crate::agent::RunLimits::repetitions)). `dedupe = "allow"` turns this off for a tool whose calls are
-//! meant to be repeated, and [`answer_repeats(false)`](crate::agent::AsyncAgentBuilder::answer_repeats) for an agent.
+//! [`RunLimit::Repetition`](crate::agent::RunLimit::Repetition) if a call fails the same way a third time. The same happens if three turns in a row
+//! make the same calls and get the same values ([`RunLimits::repetitions`](crate::agent::RunLimits::repetitions)). `dedupe = "allow"` turns this
+//! off for a tool whose calls are meant to be repeated, and [`answer_repeats(false)`](crate::agent::AsyncAgentBuilder::answer_repeats) for an agent.
 //!
 //! Equal calls can also share one run (`dedupe = "share"`), be refused (`"reject"`), or replace each other (`"replace"`). A tool that only reads can
 //! also cache its values (`cache`, with the feature of that name). Runs and cached values are shared within one session. With `scope = "shared"`, all
