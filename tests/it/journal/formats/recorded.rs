@@ -134,7 +134,7 @@ async fn complete(manager: &AsyncToolManager, tasks: impl IntoIterator<Item = Ta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_of_every_format_is_taken_up_and_goes_on() {
+async fn a_session_of_every_format_is_resumed_and_goes_on() {
     for format in formats() {
         let entries = files::entries(format, "session.jsonl");
         let entries = first_process(&entries);
@@ -168,13 +168,13 @@ async fn a_session_of_every_format_is_taken_up_and_goes_on() {
         let [again, waiting, unknown, ended] = lists.map(|tasks| format!("{tasks:?}"));
         let fates = format!("again: {again}, waiting: {waiting}, unknown: {unknown}, ended: {ended}");
         let text = format!("{fates}\n{}", written(&messages[kept..]));
-        compare_text(format, "taken_up.txt", &text);
+        compare_text(format, "resumed.txt", &text);
         check_journal(&journal.entries(&"s".into())).unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_of_every_format_is_taken_up_wherever_it_was_left_with_its_tools_and_without() {
+async fn a_session_of_every_format_is_resumed_wherever_it_was_left_with_its_tools_and_without() {
     for format in formats() {
         let entries = files::entries(format, "session.jsonl");
         for end in 1..=entries.len() {

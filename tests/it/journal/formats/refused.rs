@@ -36,7 +36,7 @@ fn session() -> Vec<Entry> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_a_newer_program_has_taken_up_is_refused_in_one_sentence_and_left_as_it_is() {
+async fn a_session_that_a_newer_program_has_resumed_is_refused_in_one_sentence_and_left_as_it_is() {
     let mut newer = session();
     newer.push(resumed_by_a_newer_program());
     let kept = journal_of(&newer).await;

@@ -367,7 +367,7 @@ fn next(journal: &Refusing, seen: &Seen) -> (AsyncAgentBuilder, AsyncToolManager
 async fn a_sub_agent_in_other_hands_is_waited_for_and_its_call_never_fails() {
     let unavailable = || AppendError::Unavailable("disk full".into());
     type Refusal = Box<dyn Fn() -> Option<AppendError> + Send + Sync>;
-    for (what, is_taken_up, within) in [
+    for (what, is_resumed, within) in [
         ("a lease of 30 s", true, 40 * SECOND),
         ("an unknown lease", true, 30 * SECOND),
         ("a journal that is down for a while", true, 30 * SECOND),
@@ -395,7 +395,7 @@ async fn a_sub_agent_in_other_hands_is_waited_for_and_its_call_never_fails() {
         let agent = builder.resume().await.unwrap();
         timeout(within, agent.run_until_idle()).await.expect(what).unwrap();
         let outcome = outcome(&kept).unwrap();
-        match is_taken_up {
+        match is_resumed {
             true => assert_eq!(outcome, TaskOutcome::Completed(json!(WORDS)), "{what}"),
             false => {
                 assert!(matches!(outcome, TaskOutcome::Unknown(_)), "{what}: {outcome:?}");
