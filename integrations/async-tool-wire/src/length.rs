@@ -8,8 +8,6 @@ const TOO_LONG: &[&str] = &[
     "exceeds the context window",             // OpenAI Responses
     "context window exceeds limit",           // MiniMax
     "input tokens exceed",                    // OpenAI: a configured limit
-    "string_above_max_length",                // OpenAI: code for one text
-    "array_above_max_length",                 // OpenAI: code for the list of messages
     "tokens_limit_reached",                   // GitHub Models: code
     "model_max_prompt_tokens_exceeded",       // GitHub Copilot: code
     "prompt token count",                     // GitHub Copilot
@@ -49,6 +47,10 @@ const OVER_A_RATE: &[&str] = &[
     "must be reduced in order to run successfully", // OpenAI
 ];
 
+/// OpenAI's codes for a text and a list that are over their limits. The list of tools and the ids of calls have limits too, so the
+/// error must also name a part of the conversation.
+const OVER_A_LIMIT: &[&str] = &["string_above_max_length", "array_above_max_length"];
+
 /// True if an answer with this status says that the request is too long: a shorter one may be taken. `body` is the answer's body, or the
 /// error in a stream; that has the status 200.
 ///
@@ -64,17 +66,39 @@ const OVER_A_RATE: &[&str] = &[
 /// ```
 #[must_use]
 pub fn is_too_long(status: u16, body: &str) -> bool {
-    let says = |words: &[&str]| {
-        let body = body.to_ascii_lowercase();
-        words.iter().any(|words| body.contains(words))
-    };
+    let body = body.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| body.contains(words));
     match status {
         413 => true,
         429 => says(OVER_A_RATE),
         // Local servers have answered 500 to a prompt that is too long; proxies in front of them say nothing of it.
-        0..=500 => says(TOO_LONG) || says(OVER_A_RATE),
+        0..=500 => {
+            says(TOO_LONG) || says(OVER_A_RATE) || says(OVER_A_LIMIT) && part_at_fault(&body).is_some_and(is_content)
+        }
         _ => false,
     }
+}
+
+/// Path of the part of a request that an error of OpenAI's is about: its `param`, or the path that its message quotes. `body` is in lower
+/// case, and may be more than JSON.
+fn part_at_fault(body: &str) -> Option<&str> {
+    let param = body.split_once("\"param\"").and_then(|(_, rest)| {
+        let value = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+        value.split('"').next()
+    });
+    let quoted = || {
+        body.split_once("invalid '")
+            .and_then(|(_, rest)| rest.split('\'').next())
+    };
+    param.or_else(quoted)
+}
+
+/// True for the conversation and for texts in it, which a shorter conversation may leave out.
+fn is_content(path: &str) -> bool {
+    let mut fields = path.split('.').map(|field| field.split('[').next().unwrap_or_default());
+    let first = fields.next().unwrap_or_default();
+    let last = fields.next_back().unwrap_or(first);
+    matches!(first, "messages" | "input") && !matches!(last, "id" | "call_id" | "tool_call_id" | "name" | "tool_calls")
 }
 
 #[cfg(test)]
@@ -99,6 +123,14 @@ mod tests {
             (
                 400,
                 r#"{"error":{"message":"Invalid 'input[3].output': string too long. Expected a string with maximum length 10485760","code":"string_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'messages': array too long. Expected an array with maximum length 2048, but got an array with length 2100 instead.","param":"messages","code":"array_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"one is too long","param":"messages[2].tool_calls[0].function.arguments","code":"string_above_max_length"}}"#,
             ),
             (
                 429,
@@ -212,6 +244,35 @@ mod tests {
                 "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens",
             ),
             (401, "Incorrect API key provided"),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 130 instead.","type":"invalid_request_error","param":"tools","code":"array_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'tools': array too long.","param":null,"code":"array_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 40, but got a string with length 46 instead.","param":"messages[1].tool_calls[0].id","code":"string_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'messages[2].tool_call_id': string too long.","code":"string_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'messages[1].tool_calls': array too long.","code":"array_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Invalid 'input[2].call_id': string too long.","code":"string_above_max_length"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"no","param":"input[2].name","code":"string_above_max_length"}}"#,
+            ),
+            (400, r#"{"error":{"message":"no","code":"string_above_max_length"}}"#),
         ] {
             assert!(!is_too_long(status, body), "{status} {body}");
         }

@@ -1,6 +1,7 @@
 //! Streams of model providers: [`Events`] cuts server-sent events from bytes, [`halves`] reads JSON whose characters are split
-//! over two events. [`is_too_long`], [`is_failure`] and [`is_refusal`] know the words of servers, [`retry_after`] and [`retry_delay`] the pauses
-//! that they ask for. No I/O.
+//! over two events. [`is_too_long`], [`is_failure`], [`is_refusal`], [`is_cut`] and [`is_end`] know the words of servers. [`retry_after`] and
+//! [`retry_delay`] know the pauses that they ask for, and [`error_status`] the status in an error. [`short_id`] makes ids of calls that they
+//! take. No I/O.
 //!
 //! For authors of adapters to [`async_tool_runtime`](https://docs.rs/async-tool-runtime).
 //!
@@ -22,13 +23,19 @@
 
 mod events;
 pub mod halves;
+mod ids;
 mod length;
 mod lines;
+mod mistral;
 mod pause;
+mod status;
 mod stop;
 
 pub use events::{Event, Events};
+pub use ids::{short_id, tag};
 pub use length::is_too_long;
 pub use lines::{Lines, TooLong};
+pub use mistral::is_mistral;
 pub use pause::{retry_after, retry_delay};
-pub use stop::{is_failure, is_refusal};
+pub use status::{error_status, is_passing};
+pub use stop::{is_cut, is_end, is_failure, is_refusal};
