@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_tool_runtime::model::{ModelError, without_keys};
-use async_tool_wire::{is_too_long, retry_after};
+use async_tool_wire::{error_status, is_passing, is_too_long, retry_after};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ impl Failures {
         let message = format!("the provider answered {status}: {text}");
         let mut failure = if is_too_long(status.as_u16(), &refused.body) {
             return ModelError::too_long(message);
-        } else if is_passing(status) && !said.as_ref().is_some_and(Said::is_out_of_money) {
+        } else if is_passing(status.as_u16()) && !said.as_ref().is_some_and(Said::is_out_of_money) {
             ModelError::transient(message)
         } else {
             ModelError::permanent(message)
@@ -64,7 +64,9 @@ impl Failures {
             "the provider ended the turn with an error: {}",
             self.clean(&said.to_string())
         );
-        if is_too_long(200, &error.to_string()) {
+        // Any other status in a stream says little of the length: routers pass refusals on as failures of their own.
+        let status = said.status.filter(|status| matches!(status, 413 | 429)).unwrap_or(200);
+        if is_too_long(status, &error.to_string()) {
             ModelError::too_long(message)
         } else if said.is_passing() {
             ModelError::transient(message)
@@ -158,6 +160,8 @@ impl Refused {
 struct Said<'a> {
     message: &'a str,
     code: Option<&'a str>,
+    /// The code of a server that writes a status there.
+    status: Option<u16>,
     kind: Option<&'a str>,
 }
 
@@ -167,6 +171,7 @@ impl<'a> Said<'a> {
         Some(Self {
             message: field("message").or_else(|| error.as_str())?,
             code: field("code"),
+            status: error_status(error),
             kind: field("type").filter(|kind| *kind != "error"),
         })
     }
@@ -176,11 +181,16 @@ impl<'a> Said<'a> {
         [self.code, self.kind].contains(&Some("insufficient_quota"))
     }
 
-    /// True for a retryable error within a stream, which has no status code.
+    /// True for a retryable error within a stream, whose answer has the status of a success.
     fn is_passing(&self) -> bool {
+        if let Some(status) = self.status {
+            return is_passing(status);
+        }
         let passing = |name: &str| {
+            let name = name.to_ascii_lowercase();
             [
                 "server_error",
+                "servererror",
                 "rate_limit",
                 "overloaded",
                 "timeout",
@@ -206,8 +216,4 @@ impl fmt::Display for Said<'_> {
             None => Ok(()),
         }
     }
-}
-
-fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error()
 }

@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
+use async_tool_wire::{short_id, tag};
+
 /// Longest name of a function and longest id of a call, in characters.
 const LONGEST: usize = 64;
-/// Length of a hash in hexadecimal digits, and of the `_` before it.
-const SUFFIX: usize = 9;
 
 /// The name of a function, as the API takes it: `^[a-zA-Z0-9_-]{1,64}$`. A replaced name ends with a hash, so that it
 /// is not the name of a tool.
@@ -22,24 +22,17 @@ pub(crate) fn sendable_name(name: &str) -> Cow<'_, str> {
         return Cow::Borrowed("unnamed");
     }
     let cleaned = name.chars().map(|char| if is_allowed(char) { char } else { '_' });
-    let cleaned: String = cleaned.take(LONGEST - SUFFIX).collect();
-    Cow::Owned(format!("{cleaned}_{:08x}", hash(name)))
+    let tag = tag(name);
+    let cleaned: String = cleaned.take(LONGEST - tag.len()).collect();
+    Cow::Owned(cleaned + &tag)
 }
 
 /// The id of a call, as the API takes it: 1 to 64 characters.
 pub(crate) fn sendable_id(id: &str) -> Cow<'_, str> {
-    match id.char_indices().nth(LONGEST - SUFFIX) {
-        _ if id.is_empty() => Cow::Borrowed("unnamed"),
-        Some((end, _)) if id.chars().nth(LONGEST).is_some() => Cow::Owned(format!("{}_{:08x}", &id[..end], hash(id))),
-        _ => Cow::Borrowed(id),
+    if id.is_empty() {
+        return Cow::Borrowed("unnamed");
     }
-}
-
-/// FNV-1a with 32 bits. The standard library's hash may change with its version.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    short_id(id, LONGEST)
 }
 
 #[cfg(test)]

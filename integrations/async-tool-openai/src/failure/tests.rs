@@ -58,3 +58,27 @@ fn an_error_in_a_stream_passes_by_its_code() {
     assert!(reported("context_length_exceeded").is_too_long());
     assert!(failures.reported(&Value::Null).retryable());
 }
+
+#[test]
+fn an_error_in_a_stream_passes_by_a_status_or_a_type_in_any_case() {
+    let failures = Failures::new("".into());
+    let reported = |mut error: Value| {
+        error["message"] = serde_json::json!("m");
+        failures.reported(&error)
+    };
+    for (error, passes) in [
+        (serde_json::json!({"type": "InternalServerError", "code": 500}), true),
+        (serde_json::json!({"type": "ServiceUnavailableError"}), true),
+        (serde_json::json!({"type": "SERVER_ERROR"}), true),
+        (serde_json::json!({"type": "APIServerError"}), true),
+        (serde_json::json!({"code": 429}), true),
+        (serde_json::json!({"code": "503"}), true),
+        (serde_json::json!({"type": "server_error", "code": 402}), false),
+        (serde_json::json!({"type": "BadRequestError", "code": 400}), false),
+        (serde_json::json!({"type": "BadRequestError", "code": "1261"}), false),
+        (serde_json::json!({"type": "BadRequestError"}), false),
+    ] {
+        assert_eq!(reported(error.clone()).retryable(), passes, "{error}");
+    }
+    assert!(reported(serde_json::json!({"code": 413})).is_too_long());
+}
