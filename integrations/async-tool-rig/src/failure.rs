@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use async_tool_runtime::model::{ModelError, without_keys};
-use async_tool_wire::{is_too_long, retry_after, retry_delay};
+use async_tool_wire::{error_status, is_passing, is_too_long, retry_after, retry_delay};
 use rig_core::error::{ErrorKind, ErrorReport, ProviderError};
 use serde_json::Value;
 
@@ -49,11 +49,13 @@ pub(crate) fn of_report(provider: &str, report: &ErrorReport) -> ModelError {
         Some(status) => format!("{provider} answered {status}: {}", said(words)),
         None => format!("{provider}: {}", said(words)),
     };
-    // An error in a stream has no status of its own.
-    if is_too_long(report.http_status.unwrap_or(200), &format!("{body} {words}")) {
+    // An error in a stream has the status of a success; some servers give another one as its code.
+    let given = json.as_ref().and_then(|body| error_status(error_in(body)));
+    let told = given.filter(|status| matches!(status, 413 | 429)).unwrap_or(200);
+    if is_too_long(report.http_status.unwrap_or(told), &format!("{body} {words}")) {
         return ModelError::too_long(message);
     }
-    let error = if is_transient(report) {
+    let error = if is_transient(report, given) {
         ModelError::transient(message)
     } else {
         ModelError::permanent(message)
@@ -64,7 +66,8 @@ pub(crate) fn of_report(provider: &str, report: &ErrorReport) -> ModelError {
     }
 }
 
-fn is_transient(report: &ErrorReport) -> bool {
+/// `given` is the status that the error gives as its code.
+fn is_transient(report: &ErrorReport, given: Option<u16>) -> bool {
     let code = report.code.as_deref().unwrap_or_default().to_ascii_lowercase();
     if report.refusal || PERMANENT.contains(&&*code) && report.http_status.is_none_or(|status| status < 500) {
         return false;
@@ -73,6 +76,7 @@ fn is_transient(report: &ErrorReport) -> bool {
         // A conflict with a request that still runs.
         Some(409) => true,
         Some(status) if status >= 300 => report.retryable,
+        _ if given.is_some_and(|status| !is_passing(status)) => false,
         // An error that came inside of a stream, or an answer that can't be read: the request was taken.
         _ => match report.kind {
             ErrorKind::ProviderResponse
@@ -98,13 +102,18 @@ fn said(text: &str) -> String {
 
 /// The provider's own message in an error body.
 fn message_of(body: &Value) -> Option<&str> {
-    // Gemini's streamed errors are in a list.
+    let error = error_in(body);
     let body = body.get(0).unwrap_or(body);
-    let error = body.get("error").unwrap_or(body);
     error
         .as_str()
         .or_else(|| error.get("message").and_then(Value::as_str))
         .or_else(|| body.get("message").and_then(Value::as_str))
+}
+
+/// The error in a body. Gemini's streamed errors are in a list.
+fn error_in(body: &Value) -> &Value {
+    let body = body.get(0).unwrap_or(body);
+    body.get("error").unwrap_or(body)
 }
 
 /// The pause that the headers ask for.

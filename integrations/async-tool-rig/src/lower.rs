@@ -5,7 +5,7 @@
 //! 1. Every call has exactly one answer, directly after the turn that made it. A conversation that breaks this is repaired, because a
 //!    provider would refuse it for ever.
 //! 2. Nothing stands beside the answers to calls. rig merges consecutive messages of the user. So for some providers a filler turn of the
-//!    assistant separates answers from the user's next words.
+//!    assistant separates answers from the user's next words. So it does for Mistral's models, which refuse the user's words there.
 //! 3. No text is empty.
 //! 4. Appending to a conversation changes no earlier message, because prompt caches match prefixes.
 
@@ -16,6 +16,7 @@ use async_tool_runtime::{
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
+use async_tool_wire::is_mistral;
 use rig_core::{
     completion::CompletionRequest,
     message::{CallId, Message as RigMessage, ToolResult, ToolResultContent},
@@ -40,12 +41,14 @@ const NO_ANSWER: &str =
 pub(crate) fn lower(
     request: &ModelRequest,
     dialect: Dialect,
-    provider: &str,
+    (provider, model): (&str, Option<&str>),
     media: MediaRules,
 ) -> Result<CompletionRequest, ModelError> {
+    let is_mistral = is_mistral(provider) || model.is_some_and(is_mistral);
     let mut turns = Turns {
         media,
-        separates_answers: merges_answers(provider),
+        is_mistral,
+        separates_answers: is_mistral || merges_answers(provider),
         messages: Vec::new(),
     };
     let system = request.system.as_deref().filter(|text| !text.trim().is_empty());
@@ -78,7 +81,9 @@ pub(crate) fn lower(
 
 struct Turns {
     media: MediaRules,
-    /// True if the provider wants the answers in a message that rig would also put the user's next words into.
+    is_mistral: bool,
+    /// True if the user's words may not stand directly behind answers: Mistral refuses them, and for some providers rig would put them
+    /// into the message of the answers.
     separates_answers: bool,
     messages: Vec<RigMessage>,
 }
@@ -99,7 +104,7 @@ impl Turns {
     fn assistant(&mut self, text: &str, calls: &[ToolCall], provider: Option<&Value>) -> Vec<CallId> {
         let turn = blocks::sent(text, calls, provider);
         if let Some(api) = turn.api {
-            self.separates_answers = merges_answers(&api);
+            self.separates_answers = self.is_mistral || merges_answers(&api);
         }
         if let Some(message) = turn.message {
             if self.messages.is_empty() {

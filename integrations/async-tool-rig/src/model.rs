@@ -106,7 +106,7 @@ impl RigModel {
 
 impl Model for RigModel {
     fn generate(&self, request: ModelRequest) -> ModelStream {
-        let lowered = match lower(&request, self.dialect, self.model.name(), self.media) {
+        let lowered = match lower(&request, self.dialect, (self.model.name(), self.model.id()), self.media) {
             Ok(lowered) => lowered,
             Err(error) => return ModelStream::failed(error),
         };

@@ -14,7 +14,7 @@ use async_tool_runtime::{
     model::{ModelError, ModelEvent, StopReason, TurnEnd, Usage},
     tool::Arguments,
 };
-use async_tool_wire::{is_failure, is_refusal};
+use async_tool_wire::{is_cut, is_end, is_failure, is_refusal};
 use futures_util::{Stream, StreamExt, stream};
 use rig_core::{
     DynModel,
@@ -218,19 +218,27 @@ impl Assembly {
 
     fn finish(&mut self, provider: &str, response: &CompletionResponse) -> Result<(), ModelError> {
         let reason = response.finish_reason();
-        let is_cut = reason == Some(FinishReason::Length);
+        if let Some(FinishReason::Other(word)) = &reason
+            && is_failure(word)
+        {
+            return Err(failure::ended(provider, response.error.as_deref().unwrap_or(word)));
+        }
+        // The last call of a turn that the model didn't end may have lost its arguments.
+        let is_whole = match &reason {
+            None | Some(FinishReason::Stop | FinishReason::ToolCalls) => true,
+            Some(FinishReason::Other(word)) => is_end(word),
+            Some(_) => false,
+        };
         for (place, call) in std::mem::take(&mut self.open) {
             if let Some(call) = call {
-                let is_cut = is_cut && place == self.last && is_empty(&call);
+                let is_cut = !is_whole && place == self.last && is_empty(&call);
                 self.emit(place, call, is_cut);
             }
         }
         let stop = match &reason {
             Some(FinishReason::Length) => StopReason::MaxTokens,
+            Some(FinishReason::Other(word)) if is_cut(word) => StopReason::MaxTokens,
             Some(FinishReason::ContentFilter) => StopReason::Refused,
-            Some(FinishReason::Other(word)) if is_failure(word) => {
-                return Err(failure::ended(provider, response.error.as_deref().unwrap_or(word)));
-            }
             Some(FinishReason::Other(word)) if is_refusal(word) => StopReason::Refused,
             Some(FinishReason::ToolCalls) if self.calls == 0 => return Err(ModelError::empty()),
             _ if self.calls > 0 => StopReason::ToolCalls,

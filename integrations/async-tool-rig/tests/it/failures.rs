@@ -71,6 +71,11 @@ async fn a_stream_that_breaks_off_fails_and_so_does_a_stream_with_an_error() {
     let told = failure(Reply::Stream(format!("data: {part}\n\ndata: {told}\n\n")), true).await;
     assert!(told.retryable(), "{told}");
     assert!(told.to_string().contains("Overloaded"), "{told}");
+    for (code, passes) in [(402, false), (401, false), (429, true), (502, true)] {
+        let told = json!({"error": {"message": "no", "code": code}});
+        let told = failure(Reply::Stream(format!("data: {part}\n\ndata: {told}\n\n")), true).await;
+        assert_eq!(told.retryable(), passes, "{code}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -105,8 +105,13 @@ impl Server {
     }
 
     pub(crate) fn chat(&self) -> DynModel<Completion> {
+        self.chat_of("some-model")
+    }
+
+    /// This model, in the format of Chat Completions.
+    pub(crate) fn chat_of(&self, model: &str) -> DynModel<Completion> {
         let config = OpenAIConfig::new(KEY).with_base_url(&self.url);
-        config.client().chat("some-model").into()
+        config.client().chat(model).into()
     }
 
     pub(crate) fn anthropic(&self) -> DynModel<Completion> {

@@ -5,6 +5,7 @@ use std::{future::poll_fn, pin::Pin, sync::Arc};
 use async_tool_rig::RigModel;
 use async_tool_runtime::{
     Message, Model, SessionId, ToolCall, ToolDefinition,
+    context::{Answer, AnswerContent},
     model::{ModelError, ModelEvent, ModelRequest, StopReason},
 };
 use futures_util::Stream;
@@ -67,6 +68,8 @@ async fn the_reasons_of_ends() {
             (text("Well, "), StopReason::EndTurn),
             (ended("length"), StopReason::MaxTokens),
             (ended("content_filter"), StopReason::Refused),
+            (ended("sensitive"), StopReason::Refused),
+            (ended("model_context_window_exceeded"), StopReason::MaxTokens),
         ] {
             let (said, made, stop) = turn(reply, is_streamed, vec![user("hi")]).await;
             assert_eq!((&*said, made.len(), stop), ("Well, ", 0, expected));
@@ -116,6 +119,8 @@ async fn arguments_that_a_limit_cut_off_are_not_taken_for_an_empty_object() {
             ("tool_calls", "", false),
             ("tool_calls", "{}", false),
             ("tool_calls", "7", true),
+            ("overheated", "", true),
+            ("content_filter", "", true),
         ] {
             let reply = Reply::Turn {
                 text: "",
@@ -140,5 +145,55 @@ async fn a_turn_that_announces_calls_and_has_none_is_asked_again() {
         let model = RigModel::new(server.chat()).stream(is_streamed);
         let (_, error) = ask(&model, request(vec![user("hi")])).await;
         assert!(error.unwrap().retryable());
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_the_server_broke_off_fails_and_runs_nothing() {
+    for is_streamed in [true, false] {
+        for finish in ["insufficient_system_resource", "network_error"] {
+            let reply = Reply::Turn {
+                text: "",
+                calls: vec![("id_a", "search", "")],
+                finish,
+            };
+            let server = Server::start([reply]).await;
+            let model = RigModel::new(server.chat()).stream(is_streamed);
+            let (events, error) = ask(&model, request(vec![user("hi")])).await;
+            assert!(error.is_some_and(|error| error.retryable()), "{finish}: {events:?}");
+            assert!(
+                !events.iter().any(|event| matches!(event, ModelEvent::ToolCall(_))),
+                "{events:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn mistral_s_models_get_no_words_of_the_user_directly_behind_answers() {
+    let call = ToolCall::new("id_a", "search", json!({"query": "x"}));
+    let report = AnswerContent::Report(json!({"found": 3}));
+    let messages = vec![
+        user("Go."),
+        Message::Assistant {
+            text: String::new(),
+            calls: vec![call.clone()],
+            provider: None,
+        },
+        Message::Answers(vec![Answer::new(call.id, "search", report)]),
+        user("On."),
+    ];
+    for (name, is_separated) in [("mistralai/devstral-small", true), ("gpt-6", false)] {
+        let server = Server::start([text("Yes.")]).await;
+        let (_, error) = ask(&RigModel::new(server.chat_of(name)), request(messages.clone())).await;
+        assert_eq!(error, None, "{name}");
+        let body = &server.bodies()[0];
+        let sent = body["messages"].as_array().unwrap();
+        let roles: Vec<&str> = sent.iter().filter_map(|message| message["role"].as_str()).collect();
+        let expected: &[&str] = match is_separated {
+            true => &["user", "assistant", "tool", "assistant", "user"],
+            false => &["user", "assistant", "tool", "user"],
+        };
+        assert_eq!(roles, expected, "{name}");
     }
 }
