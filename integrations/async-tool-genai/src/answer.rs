@@ -23,6 +23,7 @@
 //! | chat | more text after a whole object | servers that give every call index 0 and no id | another call; the same object again is a repetition |
 //! | chat | `{}` before the arguments | proxies for Anthropic | replaced by what follows |
 //! | chat | `function_call` | old servers | a call |
+//! | chat, Responses | `refusal` in place of the text | OpenAI | text; the turn is a refusal |
 //! | chat | `finish_reason` without `[DONE]` at the end | gateways | the end |
 //! | chat | `reasoning_details`, in pieces | OpenRouter | joined by index, and sent back |
 //! | chat | `extra_content` with a signature | Gemini's compatible endpoint | sent back with its call |

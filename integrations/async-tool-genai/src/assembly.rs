@@ -18,7 +18,7 @@ use async_tool_runtime::{
 };
 use async_tool_wire::{
     halves::{self, Pieces, join, join_all},
-    is_failure, is_refusal,
+    is_cut, is_end, is_failure, is_refusal,
 };
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -314,10 +314,11 @@ impl Assembly {
             if call.emitted.is_some() {
                 continue;
             }
-            // Some models write no text at all for a call without arguments.
+            // Some models write no text at all for a call without arguments. The last call of a turn that the model didn't end
+            // may have lost them.
             if let Written::Text(text) = &mut call.arguments
                 && text.trim().is_empty()
-                && !(is_cut && place + 1 == count)
+                && (is_end(&stop) || place + 1 < count)
             {
                 *text = "{}".to_owned();
             }
@@ -463,12 +464,4 @@ fn plain_id(id: &str) -> String {
 /// True for reasons that say that the turn has calls.
 fn is_call(reason: &str) -> bool {
     matches!(reason, "tool_calls" | "tool_use" | "function_call")
-}
-
-/// True for reasons that say that a limit of tokens cut the turn.
-fn is_cut(reason: &str) -> bool {
-    matches!(
-        reason,
-        "length" | "max_tokens" | "MAX_TOKENS" | "incomplete" | "model_context_window_exceeded" | "model_length"
-    )
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_tool_runtime::model::{ModelError, without_keys};
-use async_tool_wire::{halves, is_too_long, retry_after, retry_delay};
+use async_tool_wire::{error_status, halves, is_passing, is_too_long, retry_after, retry_delay};
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ pub(crate) fn refused(
         .is_some_and(|body| kinds(body).any(|kind| kind == "insufficient_quota"));
     let error = match code {
         429 if is_out_of_money => ModelError::permanent(message),
-        408 | 409 | 429 | 500..=599 => ModelError::transient(message),
+        code if is_passing(code) => ModelError::transient(message),
         _ => ModelError::permanent(message),
     };
     match pause(headers).or_else(|| json.as_ref().and_then(retry_delay)) {
@@ -81,11 +81,16 @@ fn refused_in_stream(provider: Provider, body: &Value, key: &Secret) -> ModelErr
     let text = body.to_string();
     let words = message_of(body).unwrap_or_else(|| text.clone());
     let message = format!("{provider} ended the turn with an error: {}", said(key, &words));
-    if is_too_long(200, &text) {
+    let status = error_status(error_in(body));
+    // Any other status in a stream says little of the length: routers pass refusals on as failures of their own.
+    if is_too_long(
+        status.filter(|status| matches!(status, 413 | 429)).unwrap_or(200),
+        &text,
+    ) {
         return ModelError::too_long(message);
     }
     let is_permanent = kinds(body).any(|kind| PERMANENT.contains(&kind.to_ascii_lowercase().as_str()));
-    if is_permanent {
+    if is_permanent || status.is_some_and(|status| !is_passing(status)) {
         return ModelError::permanent(message);
     }
     match retry_delay(body) {
@@ -148,10 +153,15 @@ fn message_of(body: &Value) -> Option<String> {
     Some(kind.map_or_else(|| message.to_owned(), |kind| format!("{message} ({kind})")))
 }
 
+/// The error in a body. Gemini's streamed errors are in a list.
+fn error_in(body: &Value) -> &Value {
+    let body = body.get(0).unwrap_or(body);
+    body.get("error").unwrap_or(body)
+}
+
 /// The kinds and codes in an error body.
 fn kinds(body: &Value) -> impl Iterator<Item = &str> {
-    let body = body.get(0).unwrap_or(body);
-    let error = body.get("error").unwrap_or(body);
+    let error = error_in(body);
     let keys = ["code", "type", "status", "__type"];
     keys.into_iter()
         .filter_map(|key| error.get(key).and_then(Value::as_str))
@@ -250,5 +260,20 @@ mod tests {
         assert!(!error(wrong).retryable());
         let long = json!({"code": "context_length_exceeded", "message": "too much"});
         assert!(error(long).is_too_long());
+        for (code, passes) in [
+            (json!(402), false),
+            (json!(400), false),
+            (json!("401"), false),
+            (json!(408), true),
+            (json!(429), true),
+            (json!(502), true),
+            (json!(1302), true),
+        ] {
+            let body = json!({"error": {"code": code, "message": "no"}});
+            assert_eq!(error(body).retryable(), passes, "{code}");
+        }
+        assert!(error(json!({"error": {"code": 413, "message": "no"}})).is_too_long());
+        let rate = json!({"error": {"code": 429, "message": "reduce the length of the messages, or wait"}});
+        assert!(error(rate).retryable());
     }
 }

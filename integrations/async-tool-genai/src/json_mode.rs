@@ -9,6 +9,7 @@ use async_tool_runtime::{
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
+use async_tool_wire::{is_failure, is_refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -168,8 +169,13 @@ struct Call {
 /// The answer doesn't have the requested form. A retry may help, because small models vary from try to try.
 pub(crate) fn read(turn: &mut Assembly, text: &str, end: End) -> Result<(), ModelError> {
     // A stream that was cut must not be reported as a malformed answer.
-    if end.stop.is_none() {
+    let Some(stop) = end.stop.as_deref() else {
         return Err(ModelError::truncated());
+    };
+    // A refusal is text, whatever form was asked for.
+    if is_refusal(stop) || is_failure(stop) {
+        turn.text(text);
+        return turn.end(end);
     }
     let Some(answer) = parse(text) else {
         let shown: String = text.chars().take(SHOWN).collect();

@@ -1,6 +1,7 @@
 //! Chat Completions. The rules for its calls are in the table of [`answer`](super).
 
 use async_tool_runtime::model::Usage;
+use async_tool_wire::is_end;
 use serde_json::Value;
 
 use super::{Fault, count, words};
@@ -16,6 +17,8 @@ pub(crate) struct Reader {
     slots: Vec<Slot>,
     /// `reasoning_details` of OpenRouter.
     details: Vec<Value>,
+    /// True if the model's text is a refusal.
+    is_refused: bool,
     end: End,
 }
 
@@ -40,6 +43,7 @@ impl Reader {
             provider,
             slots: Vec::new(),
             details: Vec::new(),
+            is_refused: false,
             end: End::default(),
         }
     }
@@ -76,7 +80,10 @@ impl Reader {
         Ok(())
     }
 
-    pub(super) fn end(self, turn: &mut Assembly) -> End {
+    pub(super) fn end(mut self, turn: &mut Assembly) -> End {
+        if self.is_refused && self.end.stop.as_deref().is_some_and(is_end) {
+            self.end.stop = Some("refusal".to_owned());
+        }
         for detail in self.details {
             turn.custom(detail);
         }
@@ -113,6 +120,10 @@ impl Reader {
             }
             _ => {}
         }
+        // In place of the content.
+        let refusal = words(&delta, "refusal");
+        self.is_refused |= !refusal.is_empty();
+        turn.text(refusal);
         if let Some(extra) = delta.get("extra_content").filter(|extra| extra.is_object()) {
             turn.custom(serde_json::json!({"type": "extra_content", "extra_content": extra}));
         }

@@ -16,6 +16,8 @@ pub(crate) struct Reader {
     /// True if a message's text came in pieces, and the message isn't done.
     is_writing: bool,
     has_text: bool,
+    /// True if a text of the model is a refusal.
+    is_refused: bool,
     end: End,
 }
 
@@ -38,7 +40,8 @@ impl Reader {
         let kind = data.get("type").and_then(Value::as_str).or(event).unwrap_or_default();
         let index = data.get("output_index").and_then(Value::as_u64);
         match kind {
-            "response.output_text.delta" => {
+            "response.output_text.delta" | "response.refusal.delta" => {
+                self.is_refused |= kind == "response.refusal.delta";
                 self.is_writing = true;
                 self.has_text = true;
                 turn.text(words(&data, "delta"));
@@ -129,6 +132,8 @@ impl Reader {
         let reason = response.pointer("/incomplete_details/reason").and_then(Value::as_str);
         if reason == Some("content_filter") {
             self.end.stop = reason.map(str::to_owned);
+        } else if self.is_refused && status == "completed" {
+            self.end.stop = Some("refusal".to_owned());
         }
         Ok(())
     }
@@ -188,7 +193,13 @@ impl Reader {
         }
         for part in item.get("content").and_then(Value::as_array).into_iter().flatten() {
             self.has_text = true;
-            turn.text(words(part, "text"));
+            let refusal = words(part, "refusal");
+            self.is_refused |= !refusal.is_empty();
+            turn.text(if refusal.is_empty() {
+                words(part, "text")
+            } else {
+                refusal
+            });
         }
     }
 

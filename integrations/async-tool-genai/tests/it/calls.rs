@@ -67,6 +67,34 @@ async fn a_call_without_arguments_has_none_and_one_that_was_cut_off_before_them_
 }
 
 #[tokio::test]
+async fn a_call_whose_arguments_never_came_does_not_run_after_an_end_that_is_not_the_model_s() {
+    for (reason, fails) in [
+        ("overheated", false),
+        ("content_filter", false),
+        ("insufficient_system_resource", true),
+    ] {
+        let made = [("id_a", "list", ""), ("id_b", "list", "")];
+        let mut frames = frames(Provider::OpenAi, "I look.", &made);
+        let end = frames
+            .iter()
+            .rposition(|(_, data)| data.contains("\"tool_calls\"}"))
+            .unwrap();
+        frames[end].1 = frames[end].1.replace("\"tool_calls\"}", &format!("\"{reason}\"}}"));
+        let server = Server::start(vec![stream(Provider::OpenAi, &frames)]).await;
+        let model = server.builder(Provider::OpenAi).build().unwrap();
+        let (events, error) = ask(&model, request(vec![user("look")])).await;
+        if fails {
+            assert!(error.is_some_and(|error| error.retryable()), "{reason}: {events:?}");
+            continue;
+        }
+        assert_eq!(error, None, "{reason}");
+        let calls = calls(&events);
+        assert_eq!(calls[0].arguments, json!({}), "{reason}: another call followed it");
+        assert!(!calls[1].arguments.is_object(), "{reason}: {calls:?}");
+    }
+}
+
+#[tokio::test]
 async fn every_call_of_a_conversation_has_an_id_of_its_own() {
     // genai names the first call of every turn `call_0` if the server gives no ids.
     for (provider, id) in [

@@ -570,3 +570,38 @@ async fn an_error_is_told_in_every_form_that_servers_give_it() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_refusal_is_what_the_model_says() {
+    let message = json!({"role": "assistant", "content": null, "refusal": "I can't help."});
+    let whole = Reply::json(&json!({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}));
+    let pieces = ["I can't", " help."].map(|piece| ("", chunk(&json!({"refusal": piece}), &Value::Null)));
+    let end = [("", chunk(&json!({}), &json!("stop"))), ("", "[DONE]".to_owned())];
+    let streamed = Reply::stream("text/event-stream", bytes(&[pieces.as_slice(), &end].concat(), "\n"));
+    for reply in [whole, streamed.clone()] {
+        let (events, error) = read(Provider::OpenAi, reply).await;
+        assert_eq!((said(&events).as_str(), error), ("I can't help.", None));
+        assert!(
+            matches!(events.last(), Some(ModelEvent::Done(end)) if end.stop == StopReason::Refused),
+            "{events:?}"
+        );
+    }
+    // A model refuses in its own words, whatever form it was asked for.
+    let server = Server::start(vec![streamed]).await;
+    let model = server
+        .builder(Provider::OpenAi)
+        .tool_mode(ToolMode::Json)
+        .build()
+        .unwrap();
+    let (events, error) = ask(&model, with_tools(vec![user("go")])).await;
+    assert_eq!((said(&events).as_str(), error), ("I can't help.", None));
+    assert!(matches!(events.last(), Some(ModelEvent::Done(end)) if end.stop == StopReason::Refused));
+}
+
+#[tokio::test]
+async fn a_stream_without_its_end_is_no_refusal() {
+    let frames = [("", chunk(&json!({"refusal": "I can't"}), &Value::Null))];
+    let reply = Reply::stream("text/event-stream", bytes(&frames, "\n"));
+    let (_, error) = read(Provider::OpenAi, reply).await;
+    assert!(error.unwrap().retryable());
+}

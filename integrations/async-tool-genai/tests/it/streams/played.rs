@@ -1,6 +1,6 @@
 //! Streams as a server plays them, and the calls that come out of them.
 
-pub(super) use async_tool_genai::{GenaiModel, Provider};
+pub(super) use async_tool_genai::{GenaiModel, Provider, ToolMode};
 pub(super) use async_tool_runtime::{
     Message, ToolCall, ToolDefinition,
     context::{Answer, AnswerContent},

@@ -208,3 +208,37 @@ async fn thoughts_go_back_before_the_items_that_they_were_before() {
     assert_eq!(order, ["rs_1", "c1", "rs_2", "c2", "c1", "c2"], "{body:#}");
     assert_eq!(input[1], thought("rs_1"));
 }
+
+#[tokio::test]
+async fn a_refusal_is_what_the_model_says() {
+    let refusal = json!({"type": "message", "id": "msg_1", "role": "assistant",
+        "content": [{"type": "refusal", "refusal": "I can't help."}]});
+    let piece = |text: &str| {
+        event(
+            "response.refusal.delta",
+            json!({"output_index": 0, "item_id": "msg_1", "delta": text}),
+        )
+    };
+    let output = json!([refusal]);
+    let whole = json!({"id": "r", "status": "completed", "output": output});
+    let done = done(0, refusal.clone());
+    for (about, reply) in [
+        (
+            "in pieces",
+            stream(vec![piece("I can't"), piece(" help."), done.clone()], &output),
+        ),
+        ("as an item", stream(vec![done], &output)),
+        ("at the end", stream(Vec::new(), &output)),
+    ]
+    .map(|(about, frames)| (about, Reply::stream("text/event-stream", bytes(&frames, "\n"))))
+    .into_iter()
+    .chain([("whole", Reply::json(&whole))])
+    {
+        let (events, error) = read(Provider::OpenAiResponses, reply).await;
+        assert_eq!((said(&events).as_str(), error), ("I can't help.", None), "{about}");
+        assert!(
+            matches!(events.last(), Some(ModelEvent::Done(end)) if end.stop == StopReason::Refused),
+            "{about}: {events:?}"
+        );
+    }
+}
