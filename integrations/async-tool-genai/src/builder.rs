@@ -32,6 +32,9 @@ pub struct GenaiModelBuilder {
     strict: bool,
     tool_mode: ToolMode,
     max_tokens: Option<u32>,
+    effort_in_name: bool,
+    reasoning_summaries: bool,
+    resend_thoughts: Option<bool>,
     timeouts: Timeouts,
     media: Option<MediaRules>,
 }
@@ -46,6 +49,9 @@ impl GenaiModelBuilder {
             strict: false,
             tool_mode: ToolMode::Native,
             max_tokens: None,
+            effort_in_name: true,
+            reasoning_summaries: false,
+            resend_thoughts: None,
             timeouts: Timeouts::default(),
             media: None,
         }
@@ -95,6 +101,31 @@ impl GenaiModelBuilder {
         self
     }
 
+    /// Reads an ending of the model's name such as `-high` as the effort to ask for, if true. If false, the whole name is sent, for
+    /// models whose own names end so. Default: true.
+    pub fn effort_in_name(mut self, is_read: bool) -> Self {
+        self.effort_in_name = is_read;
+        self
+    }
+
+    /// Requests summaries of the reasoning, if true, from `openai-responses`
+    /// ([guide](https://platform.openai.com/docs/guides/reasoning#reasoning-summaries)). Readers of the agent's events get them as they
+    /// are written. OpenAI refuses the option from organizations that are not verified. Default: false.
+    pub fn reasoning_summaries(mut self, is_asked: bool) -> Self {
+        self.reasoning_summaries = is_asked;
+        self
+    }
+
+    /// Sends the readable thoughts of earlier turns back, if true, where the format is Chat Completions: as `reasoning_content`, and to
+    /// `mistral` as chunks. Some servers refuse the field, such as Cerebras; some require it, such as DeepSeek.
+    ///
+    /// Default: true for `deepseek`, `moonshot`, `zai`, `mistral`, `openrouter`, `together` and `fireworks`, and for `openai` with a
+    /// [`base_url`](Self::base_url); false for the others.
+    pub fn resend_thoughts(mut self, is_sent: bool) -> Self {
+        self.resend_thoughts = Some(is_sent);
+        self
+    }
+
     /// Sets the images, sounds and files that the model takes. Default: those of the provider's documentation; none for models that are
     /// known to take text only, and with [`ToolMode::Json`].
     pub fn media(mut self, rules: MediaRules) -> Self {
@@ -112,8 +143,8 @@ impl GenaiModelBuilder {
     ///
     /// # Errors
     ///
-    /// The name isn't `provider/name` with a known provider, the key is missing, the URL is invalid, or the
-    /// HTTP client can't be made.
+    /// The name isn't `provider/name` with a known provider. The key or Vertex AI's project is missing, the URL is
+    /// invalid, or the HTTP client can't be made.
     pub fn build(self) -> Result<GenaiModel, BuildError> {
         let Connection {
             provider,
@@ -138,6 +169,11 @@ impl GenaiModelBuilder {
             strict: self.strict,
             tool_mode: self.tool_mode,
             max_tokens: self.max_tokens,
+            effort_in_name: self.effort_in_name,
+            reasoning_summaries: self.reasoning_summaries,
+            resends_thoughts: self
+                .resend_thoughts
+                .unwrap_or_else(|| provider.takes_thoughts(self.base_url.is_none())),
             timeouts: self.timeouts,
             capabilities: Capabilities::default().with_dialect(dialect).with_media(media),
         })))
@@ -154,6 +190,8 @@ pub enum BuildError {
     Provider(UnknownProvider),
     /// The key for this provider is missing.
     MissingKey(Provider),
+    /// The project for Vertex AI is missing.
+    MissingProject,
     /// The base URL can't be used, for this reason.
     BaseUrl(String),
     /// The HTTP client can't be made, for this reason.
@@ -174,6 +212,9 @@ impl fmt::Display for BuildError {
                 f,
                 "{provider} needs a key: set the environment variable {}, or give it with `api_key`",
                 provider.key_variables().join(" or ")
+            ),
+            Self::MissingProject => f.write_str(
+                "vertex needs a project: set the environment variable VERTEX_PROJECT_ID, or give the server's address with `base_url`",
             ),
             Self::BaseUrl(why) => write!(f, "the base URL can't be used: {why}"),
             Self::Http(why) => write!(f, "the HTTP client can't be made: {why}"),

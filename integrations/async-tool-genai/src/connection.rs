@@ -26,11 +26,7 @@ impl Connection {
         api_key: Option<Secret>,
         timeouts: Timeouts,
     ) -> Result<Self, BuildError> {
-        let (provider, model) = name
-            .split_once('/')
-            .filter(|(_, model)| !model.trim().is_empty())
-            .ok_or_else(|| BuildError::Name(name.to_owned()))?;
-        let provider: Provider = provider.parse().map_err(BuildError::Provider)?;
+        let (provider, model) = parse_name(name)?;
         let base_url = match base_url {
             Some(url) => Some(parse_base_url(provider, url)?),
             None => None,
@@ -55,7 +51,7 @@ impl Connection {
         let server = base_url.as_ref().map(shown_url);
         let base_url = match base_url {
             Some(url) => url,
-            None => parse_base_url(provider, &provider.own_server(model))?,
+            None => parse_base_url(provider, &provider.own_server(model)?)?,
         };
         Ok(Self {
             provider,
@@ -71,6 +67,15 @@ impl Connection {
             },
         })
     }
+}
+
+/// Reads `provider/name`.
+pub(crate) fn parse_name(name: &str) -> Result<(Provider, &str), BuildError> {
+    let (provider, model) = name
+        .split_once('/')
+        .filter(|(_, model)| !model.trim().is_empty())
+        .ok_or_else(|| BuildError::Name(name.to_owned()))?;
+    Ok((provider.parse().map_err(BuildError::Provider)?, model))
 }
 
 /// TLS with ring and the system's trusted certificates. reqwest's default, aws-lc, needs a C toolchain and a minute to

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    Provider,
     assembly::{Assembly, End, Written},
     blocks::Part,
     lower::{Conversation, Said, Turn, answer_text},
@@ -108,10 +109,12 @@ pub(crate) fn lower(request: &ModelRequest) -> Result<Conversation, ModelError> 
 }
 
 /// The form that is asked for.
-pub(crate) fn form(wire: Wire, request: &ModelRequest) -> Result<Form, ModelError> {
+pub(crate) fn form(provider: Provider, wire: Wire, request: &ModelRequest) -> Result<Form, ModelError> {
     Ok(match wire {
         // Older versions of Ollama take no schema; "some JSON" is all they can be asked for.
         Wire::Ollama => Form::Json,
+        // These refuse a schema.
+        Wire::Chat if matches!(provider, Provider::DeepSeek | Provider::Moonshot | Provider::Zai) => Form::Json,
         Wire::Bedrock => Form::Text,
         // Anthropic compiles the schema, and refuses what its strict dialect can't say.
         Wire::Anthropic => {

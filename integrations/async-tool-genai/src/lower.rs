@@ -5,7 +5,8 @@
 //! 1. Every call has exactly one answer, directly after the turn that made it. The agent guarantees this
 //!    already. A conversation that breaks it is repaired, because a provider would refuse it for ever.
 //! 2. For providers whose roles must alternate, consecutive messages of one role are merged. Nothing stands
-//!    beside the answers to calls: a filler turn of the assistant separates them from the user's next words.
+//!    beside the answers to calls: a filler turn of the assistant separates them from the user's next words. So it
+//!    does for Mistral's models, which refuse the user's words there.
 //! 3. No text is empty.
 //! 4. Appending to a conversation changes no earlier byte, because prompt caches match prefixes.
 //! 5. Every name and id is one that the provider accepts, whatever the model wrote.
@@ -17,6 +18,7 @@ use async_tool_runtime::{
     model::{ModelError, ModelRequest},
     schema::Dialect,
 };
+use async_tool_wire::short_id;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -29,6 +31,8 @@ use crate::{
 const PASS: &str = "(noted)";
 /// Filler turn of the user at the start of a cut conversation, for providers that require a user to begin.
 const BEGINNING: &str = "(what was said before this is left out)";
+/// Longest id of a call, in characters: the limit of OpenAI's Chat Completions. The others take as much or more.
+const LONGEST_ID: usize = 40;
 /// Answer for a call whose own answer is missing.
 const NO_ANSWER: &str =
     r#"{"unknown":"no answer to this call was kept","note":"the effects of the tool may or may not have happened"}"#;
@@ -41,6 +45,8 @@ pub(crate) struct Target {
     pub(crate) dialect: Dialect,
     pub(crate) strict: bool,
     pub(crate) media: MediaRules,
+    /// True if the user's words may not stand directly behind answers to calls.
+    pub(crate) separates_answers: bool,
 }
 
 /// A conversation as it is sent.
@@ -164,17 +170,15 @@ impl Turns<'_> {
         if said.is_empty() {
             return;
         }
-        if self.target.wire.takes_turns() {
-            match self.turns.last_mut() {
-                Some(Turn::User(parts)) => {
-                    parts.append(&mut said);
-                    return;
-                }
-                Some(Turn::Answers(_)) => {
-                    self.turns.push(Turn::Assistant(vec![Part::Text(PASS.to_owned())]));
-                }
-                Some(Turn::Assistant(_)) | None => {}
+        match self.turns.last_mut() {
+            Some(Turn::User(parts)) if self.target.wire.takes_turns() => {
+                parts.append(&mut said);
+                return;
             }
+            Some(Turn::Answers(_)) if self.target.separates_answers => {
+                self.turns.push(Turn::Assistant(vec![Part::Text(PASS.to_owned())]));
+            }
+            _ => {}
         }
         self.turns.push(Turn::User(said));
     }
@@ -251,7 +255,7 @@ impl Turns<'_> {
         match (self.target.wire, self.target.provider) {
             (Wire::Gemini, _) => id.to_owned(),
             (_, Provider::Mistral) => nine_letters(id),
-            _ => id.replace(|letter: char| !is_plain(letter), "_"),
+            _ => short_id(&id.replace(|letter: char| !is_plain(letter), "_"), LONGEST_ID).into_owned(),
         }
     }
 

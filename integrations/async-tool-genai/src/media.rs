@@ -55,8 +55,11 @@ const VERTEX_CLAUDE: MediaRules = MediaRules::of(&[
 /// <https://platform.openai.com/docs/guides/images-vision>; the answer to a call is text.
 const CHAT: MediaRules = MediaRules::of(&[IMAGE, JPEG, GIF, WEBP]);
 
-/// Also <https://platform.openai.com/docs/guides/audio> and <https://platform.openai.com/docs/guides/pdf-files>.
-const OPENAI: MediaRules = MediaRules::of(&[
+/// Also <https://platform.openai.com/docs/guides/pdf-files>.
+const OPENAI: MediaRules = MediaRules::of(&[IMAGE, JPEG, GIF, WEBP, bytes(PDF)]);
+
+/// Also <https://platform.openai.com/docs/guides/audio>: only some models hear.
+const OPENAI_AUDIO: MediaRules = MediaRules::of(&[
     IMAGE,
     JPEG,
     GIF,
@@ -147,7 +150,12 @@ pub(crate) fn rules(provider: Provider, wire: Wire, model: &str) -> MediaRules {
         Wire::Anthropic if provider == Provider::Vertex => VERTEX_CLAUDE,
         // MiniMax's own page lists text and tools only.
         Wire::Anthropic => MediaRules::NONE,
-        Wire::Chat if matches!(provider, Provider::OpenAi | Provider::OpenRouter) => OPENAI,
+        Wire::Chat if matches!(provider, Provider::OpenAi | Provider::OpenRouter) => {
+            let hears = model.contains("audio")
+                || provider == Provider::OpenRouter
+                    && ["gemini", "voxtral"].iter().any(|family| model.contains(family));
+            if hears { OPENAI_AUDIO } else { OPENAI }
+        }
         Wire::Chat => CHAT,
         Wire::Responses => RESPONSES,
         Wire::Gemini if model.contains("gemini-3") => GEMINI_3,

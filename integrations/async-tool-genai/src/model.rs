@@ -13,6 +13,7 @@ use async_tool_runtime::{
     model::{Capabilities, ModelError, ModelEvent, ModelRequest, ModelStream},
     schema::Dialect,
 };
+use async_tool_wire::is_mistral;
 use futures_core::Stream;
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -49,6 +50,9 @@ pub(crate) struct Inner {
     pub(crate) strict: bool,
     pub(crate) tool_mode: ToolMode,
     pub(crate) max_tokens: Option<u32>,
+    pub(crate) effort_in_name: bool,
+    pub(crate) reasoning_summaries: bool,
+    pub(crate) resends_thoughts: bool,
     pub(crate) timeouts: Timeouts,
     pub(crate) capabilities: Capabilities,
 }
@@ -58,7 +62,7 @@ impl GenaiModel {
     /// the providers' names. The part after the first `/` is the provider's own name of the model.
     ///
     /// The endings `-low`, `-medium` and `-high` ask a reasoning model for that effort; they aren't sent as a
-    /// part of the name.
+    /// part of the name, unless [`effort_in_name`](GenaiModelBuilder::effort_in_name) is false.
     pub fn builder(name: impl Into<String>) -> GenaiModelBuilder {
         GenaiModelBuilder::new(name.into())
     }
@@ -151,7 +155,7 @@ impl Inner {
 
     async fn json_turn(&self, request: &ModelRequest, events: &Events) -> Result<(), ModelError> {
         let conversation = json_mode::lower(request)?;
-        let form = json_mode::form(self.transport.wire, request)?;
+        let form = json_mode::form(self.provider, self.transport.wire, request)?;
         let mut text = String::new();
         let mut turn = self.assembly(request, false);
         let mut take = |turn: &mut Assembly| {
@@ -181,6 +185,7 @@ impl Inner {
         let (effort, model) = match wire {
             Wire::Bedrock | Wire::Ollama => (None, self.model.as_str()),
             Wire::Anthropic if self.provider == Provider::Vertex => (None, self.model.as_str()),
+            _ if !self.effort_in_name => (None, self.model.as_str()),
             _ => Effort::of_model(&self.model),
         };
         let ask = Ask {
@@ -192,6 +197,8 @@ impl Inner {
             max_tokens: self.max_tokens,
             form,
             thinks: self.thinks(),
+            summarizes: self.reasoning_summaries,
+            resends_thoughts: self.resends_thoughts,
         };
         let sent = request::write(wire, &ask);
         let mut reader = Reader::new(self.provider, wire);
@@ -214,7 +221,15 @@ impl Inner {
             dialect: self.capabilities.dialect,
             strict: self.strict,
             media: self.capabilities.media,
+            separates_answers: self.separates_answers(),
         }
+    }
+
+    /// True if the user's words may not stand directly behind answers to calls.
+    fn separates_answers(&self) -> bool {
+        let wire = self.transport.wire;
+        let is_mistral = self.provider == Provider::Mistral || is_mistral(&self.model);
+        wire.takes_turns() || wire == Wire::Chat && is_mistral
     }
 
     /// True if the model is asked for its thoughts. Models without thinking refuse that.

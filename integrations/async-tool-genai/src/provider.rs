@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use async_tool_runtime::schema::Dialect;
 
-use crate::wire::Wire;
+use crate::{BuildError, wire::Wire};
 
 /// The service that runs the model; it determines the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,8 @@ pub enum Provider {
     Bedrock,
     /// `ollama`: Ollama's own chat API. It needs no key.
     Ollama,
-    /// `vertex`: Google's Vertex AI, with a bearer token.
+    /// `vertex`: Google's Vertex AI, with a bearer token, the project in `VERTEX_PROJECT_ID`, and the location in `VERTEX_LOCATION`
+    /// (`global` without it).
     Vertex,
     /// `openrouter`: OpenRouter.
     OpenRouter,
@@ -144,7 +145,11 @@ impl Provider {
     }
 
     /// The address of the provider's own server.
-    pub(crate) fn own_server(self, model: &str) -> String {
+    ///
+    /// # Errors
+    ///
+    /// The address needs a project, and the environment names none.
+    pub(crate) fn own_server(self, model: &str) -> Result<String, BuildError> {
         let own = match self {
             Self::OpenAi | Self::OpenAiResponses => "https://api.openai.com/v1/",
             Self::Anthropic => "https://api.anthropic.com/v1/",
@@ -152,16 +157,11 @@ impl Provider {
             Self::Bedrock => {
                 let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
                 let region = region.unwrap_or_else(|| "us-east-1".to_owned());
-                return format!("https://bedrock-runtime.{region}.amazonaws.com/");
+                return Ok(format!("https://bedrock-runtime.{region}.amazonaws.com/"));
             }
             Self::Vertex => {
-                let project = variable("VERTEX_PROJECT_ID").unwrap_or_default();
-                return match variable("VERTEX_LOCATION") {
-                    Some(place) => {
-                        format!("https://{place}-aiplatform.googleapis.com/v1/projects/{project}/locations/{place}/")
-                    }
-                    None => format!("https://aiplatform.googleapis.com/v1/projects/{project}/locations/global/"),
-                };
+                let project = variable("VERTEX_PROJECT_ID").ok_or(BuildError::MissingProject)?;
+                return Ok(vertex(&project, variable("VERTEX_LOCATION").as_deref()));
             }
             Self::Ollama => "http://localhost:11434/",
             Self::OpenRouter => "https://openrouter.ai/api/v1/",
@@ -176,7 +176,7 @@ impl Provider {
             Self::Zai => "https://api.z.ai/api/paas/v4/",
             Self::MiniMax => "https://api.minimax.io/anthropic/v1/",
         };
-        own.to_owned()
+        Ok(own.to_owned())
     }
 
     /// The path before the provider's methods, for a base URL without a path.
@@ -199,10 +199,39 @@ impl Provider {
         }
     }
 
+    /// True if the provider takes the readable thoughts of earlier turns. Groq, xAI and OpenAI itself don't; most servers that speak
+    /// OpenAI's format do.
+    pub(crate) const fn takes_thoughts(self, is_own_server: bool) -> bool {
+        match self {
+            Self::DeepSeek
+            | Self::Moonshot
+            | Self::Zai
+            | Self::Mistral
+            | Self::OpenRouter
+            | Self::Together
+            | Self::Fireworks => true,
+            Self::OpenAi => !is_own_server,
+            _ => false,
+        }
+    }
+
     /// True if tools and messages get markers for the prompt cache.
     pub(crate) const fn has_cache_markers(self) -> bool {
         matches!(self, Self::Anthropic | Self::MiniMax)
     }
+}
+
+/// The address of Vertex AI at a location
+/// ([endpoints](https://cloud.google.com/vertex-ai/docs/reference/rest#rest_endpoints)). The host of the whole world and those of the United
+/// States and the European Union have forms of their own.
+fn vertex(project: &str, location: Option<&str>) -> String {
+    let location = location.unwrap_or("global");
+    let host = match location {
+        "global" => "aiplatform.googleapis.com".to_owned(),
+        "us" | "eu" => format!("aiplatform.{location}.rep.googleapis.com"),
+        region => format!("{region}-aiplatform.googleapis.com"),
+    };
+    format!("https://{host}/v1/projects/{project}/locations/{location}/")
 }
 
 /// A variable of the environment that is set and not empty.
@@ -245,3 +274,32 @@ impl fmt::Display for UnknownProvider {
 }
 
 impl std::error::Error for UnknownProvider {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vertex_has_a_host_for_each_kind_of_location() {
+        for (location, expected) in [
+            (
+                None,
+                "https://aiplatform.googleapis.com/v1/projects/bees/locations/global/",
+            ),
+            (
+                Some("global"),
+                "https://aiplatform.googleapis.com/v1/projects/bees/locations/global/",
+            ),
+            (
+                Some("eu"),
+                "https://aiplatform.eu.rep.googleapis.com/v1/projects/bees/locations/eu/",
+            ),
+            (
+                Some("europe-west4"),
+                "https://europe-west4-aiplatform.googleapis.com/v1/projects/bees/locations/europe-west4/",
+            ),
+        ] {
+            assert_eq!(vertex("bees", location), expected);
+        }
+    }
+}

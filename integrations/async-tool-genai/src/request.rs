@@ -33,6 +33,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) form: Form,
     /// True if the model is asked to send its thoughts along.
     pub(crate) thinks: bool,
+    /// True if the model is asked to summarize its thoughts.
+    pub(crate) summarizes: bool,
+    /// True if the readable thoughts of earlier turns go back.
+    pub(crate) resends_thoughts: bool,
 }
 
 /// Form of the answer's text.

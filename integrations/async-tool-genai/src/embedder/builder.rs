@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Format, GenaiEmbedder, Inner};
-use crate::{BuildError, Timeouts, connection::Connection, secret::Secret};
+use crate::{
+    BuildError, Timeouts,
+    connection::{Connection, parse_name},
+    secret::Secret,
+};
 
 /// Builder of a [`GenaiEmbedder`]. See [`GenaiEmbedder::builder`].
 #[derive(Clone, Debug)]
@@ -67,10 +71,10 @@ impl GenaiEmbedderBuilder {
     /// As [`GenaiModelBuilder::build`](crate::GenaiModelBuilder::build), and [`BuildError::NoEmbeddings`] if the provider's embedding
     /// calls have no known format.
     pub fn build(self) -> Result<GenaiEmbedder, BuildError> {
+        let (provider, model) = parse_name(&self.name)?;
+        let format = Format::of(provider, model).ok_or(BuildError::NoEmbeddings(provider))?;
         let timeouts = Timeouts::default();
         let connection = Connection::open(&self.name, self.base_url.as_deref(), self.api_key, timeouts)?;
-        let format =
-            Format::of(connection.provider, &connection.model).ok_or(BuildError::NoEmbeddings(connection.provider))?;
         let most = format.most_texts();
         Ok(GenaiEmbedder(Arc::new(Inner {
             connection,

@@ -14,12 +14,16 @@ use crate::{
 /// Version of the API on Vertex AI.
 const VERTEX_VERSION: &str = "vertex-2023-10-16";
 
+/// Smallest budget of thinking tokens that the API takes.
+const LEAST_BUDGET: u32 = 1_024;
+
 pub(super) fn write(ask: &Ask<'_>) -> Sent {
     let model = Model::of(ask.model);
+    let max_tokens = ask.max_tokens.unwrap_or_else(|| model.max_tokens());
     let mut body = json!({
         "stream": ask.stream,
         "messages": messages(ask),
-        "max_tokens": ask.max_tokens.unwrap_or_else(|| model.max_tokens()),
+        "max_tokens": max_tokens,
     });
     let has_markers = ask.provider.has_cache_markers();
     if let Some(system) = &ask.conversation.system {
@@ -46,6 +50,13 @@ pub(super) fn write(ask: &Ask<'_>) -> Sent {
     }
     if let Some(effort) = ask.effort {
         think(&mut body, &model, effort);
+        if model.thinks_by_budget() {
+            // The budget is a part of the answer's limit.
+            let budget = effort.budget().min(max_tokens.saturating_sub(1));
+            if budget >= LEAST_BUDGET && !goes_on_without_thought(&ask.conversation.turns) {
+                body["thinking"] = json!({"type": "enabled", "budget_tokens": budget});
+            }
+        }
     }
     if let Form::Schema(schema) = &ask.form {
         body["output_config"]["format"] = json!({"type": "json_schema", "schema": schema});
@@ -164,12 +175,22 @@ fn blocks(parts: &[Part]) -> Vec<Value> {
     blocks
 }
 
+/// True if the model is to go on from answers to calls that it made without a thought, such as calls of another model. With a budget of
+/// thinking tokens, the API refuses that.
+fn goes_on_without_thought(turns: &[Turn]) -> bool {
+    match turns {
+        [.., Turn::Assistant(parts), Turn::Answers(_)] => !blocks(parts).first().is_some_and(is_thought),
+        _ => false,
+    }
+}
+
+fn is_thought(block: &Value) -> bool {
+    let kind = block.get("type").and_then(Value::as_str);
+    kind.is_some_and(|kind| kind.contains("thinking"))
+}
+
 fn marked(mut block: Value) -> Value {
-    let is_thought = block
-        .get("type")
-        .and_then(Value::as_str)
-        .is_some_and(|kind| kind.contains("thinking"));
-    if !is_thought {
+    if !is_thought(&block) {
         block["cache_control"] = json!({"type": "ephemeral"});
     }
     block
@@ -219,6 +240,10 @@ impl<'a> Model<'a> {
         self.is_fable() || is_newer
     }
 
+    fn thinks_by_budget(&self) -> bool {
+        !self.takes_effort()
+    }
+
     fn thinks_adaptively(&self) -> bool {
         self.takes_effort() && !(self.family == "opus" && self.version == Some((4, 5)))
     }
@@ -246,8 +271,6 @@ fn think(body: &mut Value, model: &Model<'_>, effort: Effort) {
     }
     if model.thinks_adaptively() {
         body["thinking"] = json!({"type": "adaptive", "display": "summarized"});
-    } else if !model.takes_effort() {
-        body["thinking"] = json!({"type": "enabled", "budget_tokens": effort.budget()});
     }
 }
 

@@ -10,10 +10,10 @@ use crate::{
 };
 
 pub(super) fn write(ask: &Ask<'_>) -> Sent {
-    let mut body = json!({
-        "messages": messages(ask),
-        "inferenceConfig": {"maxTokens": ask.max_tokens.unwrap_or_else(|| max_tokens(ask.model))},
-    });
+    let mut body = json!({"messages": messages(ask)});
+    if let Some(tokens) = ask.max_tokens {
+        body["inferenceConfig"] = json!({"maxTokens": tokens});
+    }
     if let Some(system) = &ask.conversation.system {
         body["system"] = json!([{"text": system}]);
     }
@@ -142,25 +142,6 @@ fn blocks(parts: &[Part]) -> Vec<Value> {
         }
     }
     blocks
-}
-
-/// A limit of output tokens that the model accepts; most require one.
-fn max_tokens(model: &str) -> u32 {
-    let has = |part: &str| model.contains(part);
-    if has("claude-sonnet") || has("claude-haiku") || has("claude-opus-4-5") {
-        64_000
-    } else if has("claude-opus-4") {
-        32_000
-    } else if has("claude-3-5") {
-        8_192
-    } else if has("openai.") {
-        // Reasoning counts too.
-        16_384
-    } else if has("amazon.") {
-        5_000
-    } else {
-        4_096
-    }
 }
 
 /// The model's id for a path: it has colons, and may be an ARN with slashes.

@@ -51,7 +51,8 @@ pub(super) fn write(ask: &Ask<'_>) -> Sent {
             });
         }
     }
-    if ask.stream {
+    // Mistral refuses the option, and tells the usage without it.
+    if ask.stream && ask.provider != Provider::Mistral {
         body["stream_options"] = json!({"include_usage": true});
     }
     let default = (ask.provider == Provider::Fireworks).then_some(FIREWORKS_TOKENS);
@@ -90,7 +91,7 @@ fn messages(ask: &Ask<'_>) -> Vec<Value> {
                 let content = joined(said).map_or_else(|| said.iter().map(said_part).collect(), |text| json!(text));
                 messages.push(json!({"role": "user", "content": content}));
             }
-            Turn::Assistant(parts) => messages.push(assistant(ask.provider, parts)),
+            Turn::Assistant(parts) => messages.push(assistant(ask, parts)),
             Turn::Answers(told) => {
                 let answers = told
                     .iter()
@@ -117,7 +118,7 @@ fn said_part(part: &Said) -> Value {
     }
 }
 
-fn assistant(provider: Provider, parts: &[Part]) -> Value {
+fn assistant(ask: &Ask<'_>, parts: &[Part]) -> Value {
     let mut text = String::new();
     let mut thoughts: Vec<&str> = Vec::new();
     let mut details: Vec<&Value> = Vec::new();
@@ -146,10 +147,10 @@ fn assistant(provider: Provider, parts: &[Part]) -> Value {
         }
     }
     message["content"] = json!(text);
-    // DeepSeek, Moonshot and others want thoughts back. OpenRouter's details hold them already.
-    if !thoughts.is_empty() && details.is_empty() {
+    // OpenRouter's details hold the thoughts already.
+    if ask.resends_thoughts && !thoughts.is_empty() && details.is_empty() {
         let thoughts = thoughts.join("\n");
-        if provider == Provider::Mistral {
+        if ask.provider == Provider::Mistral {
             // Mistral refuses other fields; it wants thoughts as it sent them.
             let mut chunks = vec![json!({"type": "thinking", "thinking": [{"type": "text", "text": thoughts}]})];
             chunks.extend((!text.is_empty()).then(|| json!({"type": "text", "text": text})));
@@ -157,6 +158,11 @@ fn assistant(provider: Provider, parts: &[Part]) -> Value {
         } else {
             message["reasoning_content"] = json!(thoughts);
         }
+    } else if ask.resends_thoughts
+        && details.is_empty()
+        && let Some(none) = no_thought(ask, !calls.is_empty())
+    {
+        message["reasoning_content"] = json!(none);
     }
     if !details.is_empty() {
         message["reasoning_details"] = json!(details);
@@ -165,4 +171,15 @@ fn assistant(provider: Provider, parts: &[Part]) -> Value {
         message["tool_calls"] = json!(calls);
     }
     message
+}
+
+/// The thought of a turn without one, such as an interrupted turn or another model's, for models that require one.
+fn no_thought(ask: &Ask<'_>, has_calls: bool) -> Option<&'static str> {
+    let model = ask.model.to_ascii_lowercase();
+    if ask.provider == Provider::DeepSeek || model.contains("deepseek") {
+        return Some("");
+    }
+    // "thinking is enabled but reasoning_content is missing in assistant tool call message": no text counts as missing.
+    let is_kimi = ask.provider == Provider::Moonshot || model.contains("kimi");
+    (is_kimi && has_calls).then_some(" ")
 }

@@ -17,8 +17,10 @@ pub(super) fn write(ask: &Ask<'_>) -> Sent {
     if let Some(effort) = ask.effort {
         body["reasoning"]["effort"] = json!(effort.word());
     }
+    if ask.summarizes {
+        body["reasoning"]["summary"] = json!("auto");
+    }
     if ask.thinks {
-        body["reasoning"]["summary"] = json!("detailed");
         body["include"] = json!(["reasoning.encrypted_content"]);
     }
     if !ask.conversation.tools.is_empty() {

@@ -97,3 +97,22 @@ async fn an_answer_of_another_form_is_an_error_that_another_try_may_mend() {
         assert!(error.to_string().contains("neither calls nor a reply"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_provider_that_refuses_a_schema_is_asked_for_some_json() {
+    for (provider, form) in [
+        (Provider::OpenAi, "json_schema"),
+        (Provider::Groq, "json_schema"),
+        (Provider::DeepSeek, "json_object"),
+        (Provider::Moonshot, "json_object"),
+        (Provider::Zai, "json_object"),
+    ] {
+        let reply = r#"{"answer": {"reply": "Three."}}"#;
+        let server = Server::start(vec![turn(Provider::OpenAi, true, reply, &[])]).await;
+        let model = server.builder(provider).tool_mode(ToolMode::Json).build().unwrap();
+        let (_, error) = ask(&model, request(vec![user("look")])).await;
+        assert_eq!(error, None, "{provider}");
+        let body = server.asked()[0].body();
+        assert_eq!(body["response_format"]["type"], form, "{provider}");
+    }
+}

@@ -133,13 +133,23 @@ fn a_missing_key_names_its_variable_and_a_local_server_needs_none() {
 }
 
 #[test]
+fn vertex_without_a_project_names_its_variable() {
+    // No test run sets this variable.
+    let missing = GenaiModel::builder("vertex/gemini-3-pro").api_key("a-key").build();
+    let missing = missing.unwrap_err();
+    assert_eq!(missing, BuildError::MissingProject);
+    assert!(missing.to_string().contains("VERTEX_PROJECT_ID"), "{missing}");
+}
+
+#[test]
 fn every_provider_is_found_by_its_name() {
     for provider in Provider::ALL {
         assert_eq!(provider.name().parse(), Ok(*provider));
-        let model = GenaiModel::builder(format!("{provider}/a/b:c"))
-            .api_key("a-key")
-            .build()
-            .unwrap();
+        let mut builder = GenaiModel::builder(format!("{provider}/a/b:c")).api_key("a-key");
+        if *provider == Provider::Vertex {
+            builder = builder.base_url("https://example.com/v1/projects/bees/locations/global");
+        }
+        let model = builder.build().unwrap();
         assert_eq!((model.provider(), model.name()), (*provider, "a/b:c"));
     }
 }

@@ -13,6 +13,7 @@ mod media;
 mod pairing;
 mod reasoning;
 mod server;
+mod settings;
 mod streams;
 mod turns;
 mod wire;

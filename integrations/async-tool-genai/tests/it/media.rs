@@ -163,7 +163,7 @@ async fn sounds_go_to_the_models_that_hear() {
 }
 
 /// A call whose result has an image.
-fn drawn() -> (ToolCall, Arc<AsyncTaskResult>) {
+pub(crate) fn drawn() -> (ToolCall, Arc<AsyncTaskResult>) {
     let call = ToolCall::new("id_a", "search", json!({"query": "bees"}));
     let spec = TaskSpec::new(SessionId::new("s"), call.clone()).with_number(TaskNo::new(1));
     let now = Timestamp::from_millis(0);
@@ -300,7 +300,11 @@ async fn models_say_what_they_take() {
     let wav = Media::bytes("audio/wav", [1]);
     let link = Media::url("image/png", "https://example.org/a.png");
     for (name, image, url, file, sound) in [
-        ("openai/gpt-6", true, true, true, true),
+        ("openai/gpt-6", true, true, true, false),
+        ("openai/gpt-audio-mini", true, true, true, true),
+        ("openai/gpt-4o-audio-preview", true, true, true, true),
+        ("openrouter/openai/gpt-6", true, true, true, false),
+        ("openrouter/google/gemini-3-flash", true, true, true, true),
         ("openai/gpt-3.5-turbo", false, false, false, false),
         ("openai-responses/gpt-6", true, true, true, false),
         ("anthropic/claude-opus-4-8", true, true, true, false),
@@ -343,9 +347,10 @@ const KINDS: [(&str, &str); 13] = [
 ];
 
 /// Rows of the table in the documentation: models that stand for all of their kind.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 14] = [
     ("`anthropic`", "anthropic/claude-opus-4-8"),
-    ("`openai`, `openrouter`", "openai/gpt-6"),
+    ("`openai`, `openrouter`: audio models", "openai/gpt-audio"),
+    ("`openai`, `openrouter`: others", "openai/gpt-6"),
     ("`openai-responses`", "openai-responses/gpt-6"),
     ("`gemini`, `vertex`: Gemini 3", "gemini/gemini-3-pro"),
     ("the same: earlier Gemini", "gemini/gemini-2.5-pro"),

@@ -11,7 +11,8 @@ use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::{
-    server::{Server, ask, request},
+    media::drawn,
+    server::{Server, ask, request, user},
     wire::{PROVIDERS, findings, turn},
 };
 
@@ -271,6 +272,56 @@ async fn the_rules_find_an_answer_that_is_missing_doubled_or_mixed() {
             body[key] = json!(broken);
             assert!(!findings(provider, &body).is_empty(), "{provider}: {body:#}");
         }
+    }
+}
+
+#[tokio::test]
+async fn mistral_s_models_get_no_words_of_the_user_directly_behind_answers() {
+    let call = |id: &str| ToolCall::new(id, "search", json!({"query": "x"}));
+    let made = |calls: Vec<ToolCall>| Message::Assistant {
+        text: String::new(),
+        calls,
+        provider: None,
+    };
+    let (drawing, drawn) = drawn();
+    let messages = vec![
+        user("Go."),
+        made(vec![call("id_1")]),
+        Message::Answers(vec![answer(&call("id_1"), 2)]),
+        Message::Delivery {
+            tasks: vec![TaskNo::new(1)],
+            results: Vec::new(),
+            text: "three bees".to_owned(),
+        },
+        user("Quickly."),
+        made(vec![drawing.clone()]),
+        Message::Answers(vec![Answer::new(drawing.id, "search", AnswerContent::Result(drawn))]),
+        user("On."),
+    ];
+    for (name, is_separated) in [
+        ("mistral/some-model", true),
+        ("openai/Ministral-8B-Instruct", true),
+        ("openrouter/mistralai/devstral-small", true),
+        ("openai/gpt-6", false),
+        ("openrouter/openai/gpt-6", false),
+    ] {
+        let server = Server::start(vec![turn(Provider::OpenAi, true, "Yes.", &[])]).await;
+        let builder = GenaiModel::builder(name).base_url(&server.url).api_key("test-key-1234");
+        let (_, error) = ask(&builder.build().unwrap(), request(messages.clone())).await;
+        assert_eq!(error, None, "{name}");
+        let body = server.asked()[0].body();
+        let sent = body["messages"].as_array().unwrap();
+        let roles: Vec<&str> = sent.iter().filter_map(|message| message["role"].as_str()).collect();
+        let filler = if is_separated { vec!["assistant"] } else { Vec::new() };
+        let expected = [
+            vec!["system", "user", "assistant", "tool"],
+            filler.clone(),
+            vec!["user", "user", "assistant", "tool"],
+            filler,
+            vec!["user", "user"],
+        ];
+        assert_eq!(roles, expected.concat(), "{name}");
+        assert_eq!(findings(Provider::OpenAi, &body), Vec::<String>::new(), "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parts that go back to their provider: the order of blocks, signatures, and names that a model made up.
 
 use super::played::*;
-use crate::wire::event_stream;
+use crate::wire::{PROVIDERS, event_stream};
 
 fn named(name: &str, data: &Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
@@ -299,4 +299,140 @@ async fn mistral_gets_ids_of_nine_letters() {
     );
     assert_eq!(ids[1], "abcDEF123");
     assert_eq!(body["messages"][3]["tool_call_id"], ids[0]);
+}
+
+#[tokio::test]
+async fn thoughts_go_back_to_servers_that_take_them() {
+    let call = json!([{"index": 0, "id": "c1", "function": {"name": "send_mail", "arguments": to("ann").to_string()}}]);
+    for field in ["reasoning", "reasoning_content"] {
+        let deltas = [
+            json!({field: "Mail "}),
+            json!({field: "first."}),
+            json!({"tool_calls": call}),
+        ];
+        let message = json!({"content": "", field: "Mail first.", "tool_calls": call});
+        for (provider, set, goes_back) in [
+            (Provider::Groq, None, false),
+            (Provider::Groq, Some(true), true),
+            (Provider::Xai, None, false),
+            (Provider::OpenAi, None, true),
+            (Provider::OpenAi, Some(false), false),
+            (Provider::DeepSeek, None, true),
+            (Provider::Moonshot, None, true),
+            (Provider::Zai, None, true),
+            (Provider::OpenRouter, None, true),
+            (Provider::Together, None, true),
+            (Provider::Fireworks, None, true),
+        ] {
+            for streamed in [true, false] {
+                let server = Server::start(vec![completion(&deltas, &message, streamed)]).await;
+                let mut builder = server.builder(provider).stream(streamed);
+                if let Some(set) = set {
+                    builder = builder.resend_thoughts(set);
+                }
+                let body = answered(&server, &builder.build().unwrap()).await;
+                let turn = &body["messages"][2];
+                let expected = goes_back.then(|| json!("Mail first."));
+                assert_eq!(
+                    turn.get("reasoning_content"),
+                    expected.as_ref(),
+                    "{provider} {set:?}: {turn}"
+                );
+                assert_eq!(turn.get("reasoning"), None, "{provider}");
+                assert!(turn.get("tool_calls").is_some(), "{provider}: {turn}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_lost_its_thought_has_one_for_models_that_require_it() {
+    let call = ToolCall::new("c1", "send_mail", to("ann"));
+    let said = |text: &str, calls: Vec<ToolCall>| Message::Assistant {
+        text: text.to_owned(),
+        calls,
+        provider: None,
+    };
+    for (name, with_call, without) in [
+        ("deepseek/deepseek-v4-pro", Some(""), Some("")),
+        ("openrouter/deepseek/deepseek-v4-pro", Some(""), Some("")),
+        ("moonshot/kimi-k2.6", Some(" "), None),
+        ("openrouter/moonshotai/kimi-k2.6", Some(" "), None),
+        ("openai/kimi-k2.6", Some(" "), None),
+        ("groq/moonshotai/kimi-k2-instruct", None, None),
+        ("zai/glm-5", None, None),
+        ("openai/gpt-6", None, None),
+    ] {
+        let server = Server::start(vec![Reply::json(&json!({}))]).await;
+        let builder = GenaiModel::builder(name).base_url(&server.url).api_key("test-key-1234");
+        let messages = vec![
+            user("go"),
+            said("I begin.", vec![call.clone()]),
+            Message::Answers(vec![answer(&call)]),
+            said("Done.", Vec::new()),
+            user("on"),
+        ];
+        let _ = ask(&builder.build().unwrap(), with_tools(messages)).await;
+        let body = server.asked()[0].body();
+        let thought = |place: usize| body["messages"][place].get("reasoning_content").cloned();
+        assert_eq!(
+            (thought(2), thought(4)),
+            (with_call.map(Value::from), without.map(Value::from)),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_id_is_longer_than_a_provider_takes() {
+    let vllm = |end: char| format!("chatcmpl-tool-{}{end}", "0123456789abcdef0123456789abcde");
+    let calls: Vec<ToolCall> = [
+        vllm('f'),
+        vllm('e'),
+        format!("call#{}#1", "n".repeat(64)),
+        "toolu_1".to_owned(),
+    ]
+    .into_iter()
+    .map(|id| ToolCall::new(id, "send_mail", to("ann")))
+    .collect();
+    let told = calls.iter().map(answer).collect();
+    let turn = Message::Assistant {
+        text: String::new(),
+        calls,
+        provider: None,
+    };
+    let messages = vec![user("go"), turn, Message::Answers(told)];
+    for provider in PROVIDERS {
+        let server = Server::start(vec![Reply::json(&json!({}))]).await;
+        let _ = ask(&server.builder(provider).build().unwrap(), with_tools(messages.clone())).await;
+        let body = server.asked()[0].body();
+        assert_eq!(findings(provider, &body), Vec::<String>::new(), "{provider}: {body:#}");
+        let mut ids = Vec::new();
+        ids_in(&body, &mut ids);
+        if matches!(provider, Provider::Gemini | Provider::Ollama) {
+            continue;
+        }
+        assert_eq!(ids.len(), 8, "{provider}: {ids:?}");
+        assert!(ids.iter().all(|id| id.len() <= 40), "{provider}: {ids:?}");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 4, "{provider}: {ids:?}");
+        assert!(ids.contains(&"toolu_1".to_owned()), "{provider}: {ids:?}");
+    }
+}
+
+/// The ids of all calls and answers in a request.
+fn ids_in(value: &Value, ids: &mut Vec<String>) {
+    const KEYS: [&str; 5] = ["id", "call_id", "tool_call_id", "tool_use_id", "toolUseId"];
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| ids_in(item, ids)),
+        Value::Object(fields) => {
+            ids.extend(
+                KEYS.iter()
+                    .filter_map(|key| Some(fields.get(*key)?.as_str()?.to_owned())),
+            );
+            fields.values().for_each(|field| ids_in(field, ids));
+        }
+        _ => {}
+    }
 }
