@@ -2,6 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::union::types_of;
+
+/// Adds `items` to a list that doesn't have it. The meaning stays the same; OpenAI answers 400 to a list without `items`, also beside `prefixItems`.
+pub(super) fn say_items(object: &mut Map<String, Value>) {
+    if object.get("type").is_some_and(|kind| types_of(kind).contains(&"array")) {
+        object.entry("items").or_insert_with(|| json!({}));
+    }
+}
+
 /// Turns a tuple of equal types into a list of fixed length, for dialects without `prefixItems`.
 ///
 /// Input: `{prefixItems: [{type: "number"}, {type: "number"}], minItems: 2, maxItems: 2}`

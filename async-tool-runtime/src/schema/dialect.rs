@@ -23,6 +23,8 @@ use std::fmt;
 pub enum Dialect {
     /// JSON Schema 2020-12 in the form that MCP and most models accept.
     Plain,
+    /// OpenAI's function calling without strict mode: like [`Plain`](Self::Plain), without alternatives at the root.
+    OpenAi,
     /// OpenAI's function calling with `strict: true`. An optional property becomes nullable and required, so pass the
     /// arguments through [`strip_invented_nulls`](crate::schema::strip_invented_nulls) before they are bound.
     OpenAiStrict,
@@ -54,6 +56,7 @@ impl Dialect {
     /// ```
     pub const ALL: &'static [Self] = &[
         Self::Plain,
+        Self::OpenAi,
         Self::OpenAiStrict,
         Self::Anthropic,
         Self::AnthropicStrict,
@@ -67,6 +70,7 @@ impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "plain JSON Schema",
+            Self::OpenAi => "OpenAI's function calling",
             Self::OpenAiStrict => "OpenAI's strict mode",
             Self::Anthropic => "Anthropic's API",
             Self::AnthropicStrict => "Anthropic's strict mode",

@@ -1,6 +1,9 @@
-//! OpenAI's strict mode.
+//! OpenAI's function calling, without and with strict mode.
 //!
-//! Rules of <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>:
+//! Without: JSON Schema in [plain](super::plain) form. The API refuses `anyOf`, `oneOf`, `allOf`, `enum` and `not` at the root, and a list
+//! without `items`. One such tool fails the whole request.
+//!
+//! Strict: rules of <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>:
 //!
 //! - The root is an object without `anyOf`.
 //! - Every property is required; an optional one accepts null instead.
@@ -15,7 +18,7 @@ use super::{
     array::uniform_tuple,
     document::{Document, Inline},
     object::{check_root_without_alternatives, is_object, order},
-    plain::clean,
+    plain::{self, clean},
     refusal::Refusal,
     size::{Limits, check_size},
     union::{
@@ -36,6 +39,25 @@ const FORMATS: [&str; 9] = [
     "ipv6",
     "uuid",
 ];
+
+/// The schema for `strict: false`.
+pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
+    plain::render_with(source, |document| {
+        check_root_without_alternatives(document)?;
+        match ["enum", "not"]
+            .into_iter()
+            .find(|keyword| document.root.get(keyword).is_some())
+        {
+            Some(keyword) => Err(Refusal::new(
+                "#",
+                keyword,
+                "takes nothing but an object with properties as the arguments",
+                "say it in the description, and check it in the tool",
+            )),
+            None => Ok(()),
+        }
+    })
+}
 
 /// The schema for `strict: true`.
 pub(super) fn render_strict(source: &Value) -> Result<Value, Refusal> {

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use serde_json::{Map, Value, json};
 
 use super::{
+    array::{say_items, uniform_tuple},
     description::{join_paragraphs, without_frame},
     document::{Document, Inline},
     limit::describe,
@@ -37,8 +38,16 @@ const FORMATS: [&str; 19] = [
     "regex",
 ];
 
-/// The schema in plain form: references inlined, alternatives as `anyOf`, objects closed, defaults in the description.
+/// The schema in plain form: references inlined, alternatives as `anyOf`, lists with `items`, objects closed, defaults in the description.
 pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
+    render_with(source, check_root)
+}
+
+/// Like [`render`], with another check of the root.
+pub(super) fn render_with(
+    source: &Value,
+    check_root: fn(&mut Document) -> Result<(), Refusal>,
+) -> Result<Value, Refusal> {
     let mut document = Document::new(source)?;
     document.change(clean);
     document.inline(Inline::All)?;
@@ -46,6 +55,8 @@ pub(super) fn render(source: &Value) -> Result<Value, Refusal> {
         one_of_to_any_of(object);
         flatten_any_of(object);
         merge_compositions(object);
+        say_items(object);
+        uniform_tuple(object);
     });
     check_root(&mut document)?;
     close(&mut document);

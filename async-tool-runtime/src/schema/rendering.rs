@@ -96,6 +96,7 @@ fn render(schema: &Value, dialect: Dialect) -> Result<Value, SchemaError> {
     schema.sort_all_objects();
     let rendered = match dialect {
         Dialect::Plain => plain::render(&schema),
+        Dialect::OpenAi => openai::render(&schema),
         Dialect::OpenAiStrict => openai::render_strict(&schema),
         Dialect::Anthropic => anthropic::render(&schema),
         Dialect::AnthropicStrict => anthropic::render_strict(&schema),

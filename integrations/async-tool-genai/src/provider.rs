@@ -191,6 +191,8 @@ impl Provider {
     pub(crate) const fn dialect(self, strict: bool) -> Dialect {
         match self {
             Self::OpenAi | Self::OpenAiResponses if strict => Dialect::OpenAiStrict,
+            // OpenRouter passes requests on to OpenAI and others that take no alternatives at the root either.
+            Self::OpenAi | Self::OpenAiResponses | Self::OpenRouter => Dialect::OpenAi,
             Self::Anthropic if strict => Dialect::AnthropicStrict,
             Self::Anthropic | Self::MiniMax => Dialect::Anthropic,
             Self::Gemini | Self::Vertex => Dialect::GeminiJsonSchema,
@@ -300,6 +302,19 @@ mod tests {
             ),
         ] {
             assert_eq!(vertex("bees", location), expected);
+        }
+    }
+
+    #[test]
+    fn the_dialect_depends_on_the_strict_mode_where_the_provider_has_one() {
+        for (provider, plain, strict) in [
+            (Provider::OpenAi, Dialect::OpenAi, Dialect::OpenAiStrict),
+            (Provider::OpenAiResponses, Dialect::OpenAi, Dialect::OpenAiStrict),
+            (Provider::OpenRouter, Dialect::OpenAi, Dialect::OpenAi),
+            (Provider::Groq, Dialect::Plain, Dialect::Plain),
+            (Provider::Anthropic, Dialect::Anthropic, Dialect::AnthropicStrict),
+        ] {
+            assert_eq!((provider.dialect(false), provider.dialect(true)), (plain, strict));
         }
     }
 }

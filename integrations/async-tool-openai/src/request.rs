@@ -29,7 +29,7 @@ impl Shape {
         if self.strict {
             Dialect::OpenAiStrict
         } else {
-            Dialect::Plain
+            Dialect::OpenAi
         }
     }
 

@@ -158,8 +158,28 @@ pub(crate) fn dialect_of(provider: &str) -> Dialect {
     match &*provider {
         "anthropic" | "minimax" => Dialect::Anthropic,
         "vertexai" => Dialect::GeminiJsonSchema,
+        "openai" | "azure.openai" | "chatgpt" | "copilot" | "openrouter" => Dialect::OpenAi,
         _ if provider.contains("gemini") => Dialect::GeminiJsonSchema,
         _ if provider.contains("bedrock") => Dialect::Bedrock,
         _ => Dialect::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_has_its_dialect() {
+        for (provider, dialect) in [
+            ("openai", Dialect::OpenAi),
+            ("azure.openai", Dialect::OpenAi),
+            ("openrouter", Dialect::OpenAi),
+            ("anthropic", Dialect::Anthropic),
+            ("gemini", Dialect::GeminiJsonSchema),
+            ("groq", Dialect::Plain),
+        ] {
+            assert_eq!(dialect_of(provider), dialect, "{provider}");
+        }
     }
 }

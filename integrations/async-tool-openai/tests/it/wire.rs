@@ -224,6 +224,35 @@ async fn strict_schemas_are_sent_and_the_nulls_they_make_are_taken_out() {
     );
 }
 
+/// The API answers 400 to a list without `items` and to alternatives at the root, and one such tool fails all requests.
+#[tokio::test]
+async fn schemas_that_are_not_strict_keep_the_rules_of_the_api_too() {
+    let server = Server::start([Reply::stream(&[said("well")])]).await;
+    let model = builder(&server).build().unwrap();
+    let ask = |schema: Value| {
+        let tools = [ToolDefinition::new("gate", "Waits.", schema)];
+        let messages = vec![Arc::new(Message::user("go".to_owned()))];
+        model.generate(ModelRequest::new(SessionId::new("s"), messages, tools.into()))
+    };
+    let list = json!({"type": "object", "properties": {"any": {"type": "array"}}});
+    let events: Vec<_> = ask(list).collect().await;
+    assert!(events.iter().all(Result::is_ok), "{events:?}");
+    let tool = &server.bodies()[0]["tools"][0];
+    assert_eq!(
+        tool["parameters"]["properties"]["any"],
+        json!({"type": "array", "items": {}})
+    );
+
+    assert_eq!(model.capabilities().dialect, Dialect::OpenAi);
+    let alternatives = json!({"anyOf": [{"type": "object"}, {"type": "object", "properties": {"a": {}}}]});
+    let events: Vec<_> = ask(alternatives).collect().await;
+    let [Err(error)] = events.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert!(error.to_string().contains("takes no alternatives"), "{error}");
+    assert_eq!(server.bodies().len(), 1);
+}
+
 #[tokio::test]
 async fn malformed_arguments_go_on_as_text() {
     let mut item = gate("call_1", "a");

@@ -84,9 +84,25 @@ fn check_rendered(dialect: Dialect, schema: &Value) {
                 }
             });
         }
-        Dialect::Plain => {
+        Dialect::Plain | Dialect::OpenAi => {
             let twice = again.for_dialect(dialect).unwrap();
             assert_eq!(*twice, *schema, "a plain schema is unchanged");
+            every_schema(schema, &mut |schema| {
+                let is_list = schema.get("type").is_some_and(|kind| match kind {
+                    Value::Array(kinds) => kinds.contains(&json!("array")),
+                    kind => kind == "array",
+                });
+                assert!(
+                    !is_list || schema.contains_key("items"),
+                    "OpenAI refuses {schema:?} without `items`"
+                );
+            });
+            for keyword in ["anyOf", "oneOf", "allOf", "enum", "not"] {
+                assert!(
+                    dialect == Dialect::Plain || schema.get(keyword).is_none(),
+                    "OpenAI refuses `{keyword}` at the root"
+                );
+            }
         }
         _ => {}
     }

@@ -14,11 +14,12 @@ use super::{
 /// Each case: type or schema, dialect, path, keyword.
 #[test]
 fn a_schema_that_a_dialect_can_not_express_is_an_error_with_path_and_keyword() {
-    use Dialect::{Anthropic, AnthropicStrict, Bedrock, Gemini, GeminiJsonSchema, OpenAiStrict, Plain};
+    use Dialect::{Anthropic, AnthropicStrict, Bedrock, Gemini, GeminiJsonSchema, OpenAi, OpenAiStrict, Plain};
     let it = "#/properties/it";
     let no_maps = [OpenAiStrict, AnthropicStrict, Gemini].as_slice();
     let restricted = [OpenAiStrict, AnthropicStrict, Gemini, GeminiJsonSchema].as_slice();
     let with_properties = [
+        OpenAi,
         OpenAiStrict,
         Anthropic,
         AnthropicStrict,
@@ -141,6 +142,20 @@ fn a_schema_that_a_dialect_can_not_express_is_an_error_with_path_and_keyword() {
             "anyOf",
         ),
         (
+            "constants at the root",
+            of_schema(json!({"type": "object", "properties": {}, "enum": [{}]})),
+            &[OpenAi, OpenAiStrict, AnthropicStrict, Gemini, GeminiJsonSchema],
+            "#",
+            "enum",
+        ),
+        (
+            "condition at the root",
+            of_schema(json!({"type": "object", "properties": {}, "not": {"type": "null"}})),
+            &[OpenAi, OpenAiStrict, AnthropicStrict, Gemini, GeminiJsonSchema],
+            "#",
+            "not",
+        ),
+        (
             "text at the root",
             of_schema(json!({"type": "string"})),
             Dialect::ALL,
@@ -150,7 +165,7 @@ fn a_schema_that_a_dialect_can_not_express_is_an_error_with_path_and_keyword() {
         (
             "text among the roots",
             of_schema(json!({"anyOf": [{"type": "string"}]})),
-            &[Plain],
+            &[Plain, OpenAi],
             "#",
             "anyOf",
         ),
@@ -223,7 +238,7 @@ fn references_that_grow_without_end_are_refused_where_they_are_written_out_and_k
         definitions.insert(format!("D{levels}"), last.clone());
         schema["$defs"] = Value::Object(definitions);
         let definition = of_schema(schema);
-        for dialect in [Dialect::Plain, Dialect::Gemini] {
+        for dialect in [Dialect::Plain, Dialect::OpenAi, Dialect::Gemini] {
             let error = definition.for_dialect(dialect).unwrap_err();
             assert_eq!(error.keyword(), "$ref", "{error}");
         }
