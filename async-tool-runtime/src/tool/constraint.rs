@@ -97,20 +97,27 @@ impl Constraints {
         match schema {
             Value::Object(object) => {
                 if let Some(Value::String(pattern)) = object.get("pattern") {
-                    match Regex::new(pattern) {
-                        Ok(regex) => {
-                            self.patterns.insert(pattern.clone(), regex);
-                        }
-                        // The macro checks `#[arg(pattern)]` at compile time; this pattern came with a user's schema.
-                        Err(error) => {
-                            tracing::warn!(target: "async_tool::task", pattern, %error, "a pattern of a schema can't be compiled, and is not checked")
-                        }
-                    }
+                    self.compile(pattern);
+                }
+                if let Some(Value::Object(by_pattern)) = object.get("patternProperties") {
+                    by_pattern.keys().for_each(|pattern| self.compile(pattern));
                 }
                 object.values().for_each(|value| self.collect(value));
             }
             Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
             _ => {}
+        }
+    }
+
+    fn compile(&mut self, pattern: &str) {
+        match Regex::new(pattern) {
+            Ok(regex) => {
+                self.patterns.insert(pattern.to_owned(), regex);
+            }
+            // The macro checks `#[arg(pattern)]` at compile time; this pattern came with a user's schema.
+            Err(error) => {
+                tracing::warn!(target: "async_tool::task", pattern, %error, "a pattern of a schema can't be compiled, and is not checked")
+            }
         }
     }
 }
@@ -284,14 +291,32 @@ impl Walk<'_> {
         fields: &Map<String, Value>,
         path: &Path<'_>,
     ) -> Result<(), Violation> {
-        let known = schema.get("properties").and_then(Value::as_object);
-        let others = schema.get("additionalProperties");
         for (name, field) in fields {
-            if let Some(schema) = known.and_then(|known| known.get(name)).or(others) {
-                self.value(schema, field, &Path::Field(path, name))?;
+            let path = Path::Field(path, name);
+            match self.by_name(schema, name).as_slice() {
+                [] => {
+                    let others = schema.get("additionalProperties");
+                    others.map_or(Ok(()), |schema| self.value(schema, field, &path))?;
+                }
+                schemas => schemas.iter().try_for_each(|schema| self.value(schema, field, &path))?,
             }
         }
         Ok(())
+    }
+
+    /// Schemas for the name of a field, which hold together. schemars describes the values of a map with integer keys under a pattern.
+    fn by_name<'s>(&self, schema: &'s Map<String, Value>, name: &str) -> Vec<&'s Value> {
+        static ANY: Value = Value::Bool(true);
+        let known = schema.get("properties").and_then(|known| known.get(name));
+        let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        let matching = patterns.into_iter().flatten().filter_map(|(pattern, schema)| {
+            match self.patterns.get(pattern) {
+                Some(regex) => regex.is_match(name).then_some(schema),
+                // It can't be compiled, and may match.
+                None => Some(&ANY),
+            }
+        });
+        known.into_iter().chain(matching).collect()
     }
 
     /// Accepts the value if a schema that describes it accepts it, and also if no schema describes it: serde has read it then.
@@ -322,13 +347,12 @@ impl Walk<'_> {
                 .and_then(Value::as_array)
                 .is_none_or(|values| values.contains(value));
         let has_tags = value.as_object().is_none_or(|fields| {
-            let known = schema.get("properties").and_then(Value::as_object);
-            let required = list(schema, "required").iter().filter_map(Value::as_str);
+            let mut required = list(schema, "required").iter().filter_map(Value::as_str);
             let mut present = fields.iter();
-            required.into_iter().all(|name| fields.contains_key(name))
-                && present.all(|(name, field)| match known.and_then(|known| known.get(name)) {
-                    Some(schema) => self.describes(schema, field),
-                    None => schema.get("additionalProperties") != Some(&Value::Bool(false)),
+            required.all(|name| fields.contains_key(name))
+                && present.all(|(name, field)| match self.by_name(schema, name).as_slice() {
+                    [] => schema.get("additionalProperties") != Some(&Value::Bool(false)),
+                    schemas => schemas.iter().all(|schema| self.describes(schema, field)),
                 })
         });
         is_type && is_one && has_tags

@@ -361,7 +361,10 @@ macro_rules! written_in_a_name {
     ($($deserialize:ident)*) => {$(
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             match serde_json::from_str::<Value>(self.0) {
-                Ok(value @ (Value::Bool(_) | Value::Number(_))) => read_leaf(&value, visitor),
+                // White space around it is no part of a number, for serde_json's own reader and for the schema of the map.
+                Ok(value @ (Value::Bool(_) | Value::Number(_))) if !self.0.contains(char::is_whitespace) => {
+                    read_leaf(&value, visitor)
+                }
                 _ => visitor.visit_borrowed_str(self.0),
             }
         }

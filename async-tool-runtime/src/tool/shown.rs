@@ -44,6 +44,12 @@ impl Shown<'_> {
                         self.schema(schema, &path)?;
                     }
                 }
+                // schemars writes so the values of a map with integer keys.
+                ("patternProperties", Value::Object(schemas)) => {
+                    for schema in schemas.values() {
+                        self.schema(schema, &format!("{path}[]"))?;
+                    }
+                }
                 ("anyOf" | "oneOf" | "allOf", Value::Array(schemas)) => {
                     for schema in schemas {
                         self.schema(schema, path)?;
@@ -100,6 +106,11 @@ mod tests {
             (
                 json!({"type": "number", "examples": [null]}),
                 "the example of `a` must be a number that JSON has: write a finite one",
+            ),
+            (
+                json!({"patternProperties": {"^\\d+$": {"properties": {"b": {"default": 9, "maximum": 5}}}}}),
+                "the default of `a[].b` must keep the argument's limits: expected a number of at most 5, got the number 9; change the default \
+                 or the limit",
             ),
             (
                 json!({"items": {"anyOf": [{"type": "string", "maxLength": 1, "default": "ab"}, {"type": "null"}]}}),

@@ -45,6 +45,13 @@ struct Tree {
     children: Vec<Self>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "only read")]
+struct Line {
+    #[schemars(range(max = 5))]
+    indent: u8,
+}
+
 /// Numbers.
 #[async_tool]
 fn numbers(
@@ -82,7 +89,14 @@ fn lists(
 
 /// Types with limits of their own.
 #[async_tool]
-fn nested(figure: Figure, figures: Option<Vec<Figure>>, tree: Option<Tree>) {}
+fn nested(
+    figure: Figure,
+    figures: Option<Vec<Figure>>,
+    tree: Option<Tree>,
+    lines: Option<BTreeMap<u32, Line>>,
+    shifts: Option<BTreeMap<i8, Line>>,
+) {
+}
 
 #[test]
 fn a_value_binds_exactly_if_the_schema_accepts_it() {
@@ -197,6 +211,12 @@ fn values() -> Vec<Value> {
     values.extend(figures);
     let leaf = |weight: u8| json!({"weight": weight, "children": []});
     values.extend([leaf(9), leaf(10), json!({"weight": 1, "children": [leaf(9)]})]);
+    let names = ["1", "-1", "0", " 1", "1 ", "1.0", "1e0", "+1", "", "one"];
+    let lines = names
+        .into_iter()
+        .flat_map(|name| [5, 6].map(|indent| json!({name: {"indent": indent}})));
+    values.extend(lines);
+    values.push(json!({"1": {"indent": 1}, "2": {"indent": 200}}));
     values.push(json!({"weight": 1, "children": [leaf(1), {"weight": 1, "children": [leaf(10)]}]}));
     values
 }

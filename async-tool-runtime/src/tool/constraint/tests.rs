@@ -89,3 +89,63 @@ fn the_alternative_that_describes_the_value_decides() {
     );
     assert_eq!(refusal(&schema, json!(5)), None);
 }
+
+#[test]
+fn the_values_of_a_map_by_pattern_are_checked() {
+    let schema = json!({
+        "properties": {"1": {"minimum": 3}},
+        "patternProperties": {"^\\d+$": {"maximum": 5}, "^x": {"type": "string"}},
+        "additionalProperties": false,
+    });
+    let constraints = Constraints::of(&schema);
+    for (value, expected) in [
+        (json!({"2": 5, "x": "", "1": 3}), None),
+        (
+            json!({"2": 6}),
+            Some("at `$.2`: expected a number of at most 5, got the number 6"),
+        ),
+        (
+            json!({"x": 6}),
+            Some("at `$.x`: expected a value of type string, got the number 6"),
+        ),
+        (
+            json!({"1": 2}),
+            Some("at `$.1`: expected a number of at least 3, got the number 2"),
+        ),
+        (
+            json!({"1": 6}),
+            Some("at `$.1`: expected a number of at most 5, got the number 6"),
+        ),
+        (
+            json!({"y": 1}),
+            Some("at `$.y`: expected nothing here, got the number 1"),
+        ),
+    ] {
+        let problem = constraints.check_all(&schema, &value).err();
+        assert_eq!(problem.as_deref(), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_pattern_that_cannot_be_compiled_forbids_no_name() {
+    let schema = json!({"patternProperties": {"^(?=a)": {"maximum": 5}}, "additionalProperties": false});
+    let constraints = Constraints::of(&schema);
+    assert_eq!(constraints.check_all(&schema, &json!({"a": 1})), Ok(()));
+}
+
+#[test]
+fn a_map_by_pattern_describes_the_values_with_such_names() {
+    let schema = json!({"anyOf": [
+        {"type": "object", "patternProperties": {"^\\d+$": {"type": "integer", "maximum": 5}}, "additionalProperties": false},
+        {"type": "object", "properties": {"name": {"maximum": 1}}, "required": ["name"]},
+    ]});
+    assert_eq!(refusal(&schema, json!({"7": 5})), None);
+    assert_eq!(
+        refusal(&schema, json!({"7": 6})).as_deref(),
+        Some("at `$.7`: expected a number of at most 5, got the number 6")
+    );
+    assert_eq!(
+        refusal(&schema, json!({"name": 2})).as_deref(),
+        Some("at `$.name`: expected a number of at most 1, got the number 2")
+    );
+}
