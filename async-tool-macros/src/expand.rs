@@ -25,10 +25,10 @@ pub(crate) fn function(tool: &Tool) -> TokenStream {
     let ident = &function.signature.ident;
     let body = body(tool, &Home::Free);
     let implementation = implementation(function, &quote_spanned!(span=> __private::FunctionTool), &body);
-    let allowance = allowance(function);
+    let allowances = allowances(function);
     let runtime = &options.runtime;
     let rest = quote_spanned! {span=>
-        #allowance
+        #allowances
         const _: () = {
             use #runtime::__private;
             #implementation
@@ -72,12 +72,12 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let tools = service.tools().map(|tool| {
         let body = body(tool, &home);
         let conditions = tool.function.conditions();
-        let allowance = allowance(&tool.function);
+        let allowances = allowances(&tool.function);
         let state = has_state(&tool.function, &home)
             .then(|| quote_spanned!(span=> let state = ::core::clone::Clone::clone(self);));
         quote_spanned! {span=>
             #conditions
-            #allowance
+            #allowances
             __private::Vec::<__private::Arc<dyn __private::Tool>>::push(&mut tools, __private::Arc::new({
                 #state
                 #body
@@ -140,12 +140,15 @@ enum Home {
     },
 }
 
-/// An `allow` for a deprecated function: the warning is for the user's callers, not for the generated call.
-fn allowance(function: &Function) -> Option<TokenStream> {
+/// The function's own allowances, and one for a deprecated function: the warning is for the user's callers, not for the
+/// generated call.
+fn allowances(function: &Function) -> TokenStream {
     let span = Span::mixed_site();
-    function
+    let deprecated = function
         .is_deprecated()
-        .then(|| quote_spanned!(span=> #[allow(deprecated)]))
+        .then(|| quote_spanned!(span=> #[allow(deprecated)]));
+    let own = function.allowances(true);
+    quote!(#deprecated #own)
 }
 
 /// The struct with the function's name, and the rest: `tools![add]`, `add::tool()`. Inside an `impl`, all of it is one error.
@@ -155,6 +158,7 @@ fn handle(function: &Function, runtime: &Path, and_allow: Option<TokenStream>, r
     } = function;
     let ident = &signature.ident;
     let conditions = function.conditions();
+    let allowances = function.allowances(false);
     let doc = format!(" The tool that calls the function `{}`; see there.", ident.unraw());
     quote_spanned! {Span::mixed_site()=>
         #conditions
@@ -162,6 +166,7 @@ fn handle(function: &Function, runtime: &Path, and_allow: Option<TokenStream>, r
             { #rest }
             #[doc = #doc]
             #[allow(non_camel_case_types #and_allow)]
+            #allowances
             #visibility #ident
         }
     }
@@ -204,7 +209,7 @@ fn arguments(parameters: &[Parameter]) -> TokenStream {
         #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
         #[serde(crate = "__private::serde" #unknown)]
         #[schemars(crate = "__private::schemars")]
-        #[allow(non_camel_case_types)]
+        #[allow(non_camel_case_types, non_snake_case)]
         struct __Arguments #generics {
             #(#fields)*
             #rest

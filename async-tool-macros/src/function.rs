@@ -1,11 +1,13 @@
 //! The parts of a function that the macro reads.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{
     Attribute, Expr, Meta, Signature, Token, Visibility,
     parse::{ParseStream, Parser},
 };
+
+use crate::argument::split_at_commas;
 
 /// A function with an unparsed body. rustc reports syntax errors in the body, and its spans stay the user's.
 #[derive(Clone)]
@@ -89,6 +91,27 @@ impl Function {
             self.body.clone()
         };
         find(self.signature.to_token_stream(), "Self").or_else(|| find(body, "Self"))
+    }
+
+    /// The lints that the function allows or expects, for generated items with its names and types. `calls` is true for
+    /// code that calls the function: what may be unused counts as used, and keeps what it calls from being unused. So
+    /// that code may not be unused if the function is expected to be.
+    pub(crate) fn allowances(&self, calls: bool) -> TokenStream {
+        let lints = self.attributes.iter().filter_map(|attribute| {
+            let Meta::List(list) = &attribute.meta else { return None };
+            let is_expected = list.path.is_ident("expect");
+            if !is_expected && !list.path.is_ident("allow") {
+                return None;
+            }
+            let mut lints = split_at_commas(list.tokens.clone());
+            let is_about_use = |lint: &TokenStream| matches!(&*lint.to_string(), "dead_code" | "unused");
+            lints.retain(|lint| !(is_expected && calls && is_about_use(lint)));
+            Some(lints)
+        });
+        let span = Span::mixed_site();
+        lints
+            .map(|lints| quote_spanned!(span=> #[allow(#(#lints),*)]))
+            .collect()
     }
 
     pub(crate) fn is_deprecated(&self) -> bool {

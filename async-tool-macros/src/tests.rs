@@ -63,6 +63,31 @@ fn one_argument_takes_at_most_60_lines() {
     );
 }
 
+/// A tool that is expected to be unused may use nothing, or the function's own expectation isn't fulfilled.
+#[test]
+fn lints_of_the_function_are_allowed_beside_it() {
+    let expansion = expansion(
+        TokenStream::new(),
+        quote! {
+            /// Works.
+            #[allow(deprecated)]
+            #[expect(dead_code, clippy::pedantic, reason = "a feature uses it")]
+            fn work() {}
+        },
+    );
+    let (function, rest) = expansion.split_once("fn work() {}").unwrap();
+    let (handle, tool) = rest.split_once("struct work {}").unwrap();
+    assert!(function.contains("#[expect(dead_code, clippy::pedantic, reason = \"a feature uses it\")]"));
+    assert!(handle.contains("#[allow(deprecated)]"), "{expansion}");
+    assert!(handle.contains("#[allow(dead_code, clippy::pedantic, reason = \"a feature uses it\")]"));
+    assert!(tool.contains("#[allow(deprecated)]"), "{expansion}");
+    assert!(
+        tool.contains("#[allow(clippy::pedantic, reason = \"a feature uses it\")]"),
+        "{expansion}"
+    );
+    assert!(!tool.contains("dead_code"), "{expansion}");
+}
+
 #[test]
 fn everything_at_once() {
     check(

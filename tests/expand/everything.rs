@@ -57,7 +57,7 @@ const _: () = {
                 #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
                 #[serde(crate = "__private::serde", deny_unknown_fields)]
                 #[schemars(crate = "__private::schemars")]
-                #[allow(non_camel_case_types)]
+                #[allow(non_camel_case_types, non_snake_case)]
                 struct __Arguments<__topic, __sources, __languages, __within> {
                     /// The topic.
                     topic: __topic,

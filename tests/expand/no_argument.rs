@@ -13,7 +13,7 @@ const _: () = {
             #[derive(__private::serde::Deserialize, __private::schemars::JsonSchema)]
             #[serde(crate = "__private::serde", deny_unknown_fields)]
             #[schemars(crate = "__private::schemars")]
-            #[allow(non_camel_case_types)]
+            #[allow(non_camel_case_types, non_snake_case)]
             struct __Arguments {}
             static DEFINITION: __private::OnceLock<__private::Definition> = __private::OnceLock::new();
             let probe = __private::probe_of::<__Arguments>();
