@@ -49,7 +49,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 ///
 /// | key | value | default | effect |
 /// |---|---|---|---|
-/// | `name` | `"…"`: 1 to 64 ASCII letters, digits, `_` and `-` | the function's name | the tool's name for the model |
+/// | `name` | `"…"`: 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or `_` | the function's name | the tool's name for the model |
 /// | `description` | `"…"`, or a macro that gives a string | the doc comment | the tool's description for the model |
 /// | `notice` | `"…"`, a macro that gives a string, or `off` | the library's notice | text added to the description of a tool that can outlive the turn; an agent says the library's once for all tools |
 /// | `background` | `"auto"`, `"always"`, `"never"` | `"auto"` | whether a call may outlive the turn |

@@ -166,11 +166,11 @@ impl Options {
         for resources in &self.resources {
             resources.check(parameters, errors);
         }
-        const PROVIDERS: &str =
-            "tools must have a name of 1 to 64 ASCII letters, digits, `_` and `-`, which all providers take";
+        const PROVIDERS: &str = "tools must have a name of 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or `_`, which all providers take";
         let is_name = |name: &str| {
             let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-            (1..=64).contains(&name.len()) && name.bytes().all(is_valid)
+            let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+            begins && name.len() <= 64 && name.bytes().all(is_valid)
         };
         match &self.name {
             Some(name) if !is_name(&name.value()) => errors.push(name, format!("{PROVIDERS}: write another name")),

@@ -36,7 +36,7 @@ use crate::schema::{Dialect, Renderings, SchemaError};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ToolDefinition {
-    /// Name of the tool: 1 to 64 ASCII letters, digits, `_` and `-`.
+    /// Name of the tool: 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or `_`.
     pub name: Arc<str>,
     /// Purpose of the tool, with a [notice](Self::NOTICE) if a call can outlive the turn.
     pub description: Arc<str>,
@@ -196,9 +196,10 @@ impl ToolDefinition {
             .any(|schema| schema.get("description").is_some())
     }
 
-    /// Checks the name of a tool: 1 to 64 ASCII letters, digits, `_` and `-`.
+    /// Checks the name of a tool: 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or `_`.
     ///
-    /// The rule is OpenAI's and Anthropic's (`^[a-zA-Z0-9_-]{1,64}$`); all other providers accept such names too.
+    /// The characters are those of OpenAI and Anthropic (`^[a-zA-Z0-9_-]{1,64}$`), the first one is Gemini's rule. All other providers accept
+    /// such names too.
     pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
         if name.is_empty() {
             Err("a tool's name must not be empty")
@@ -209,6 +210,8 @@ impl ToolDefinition {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
         {
             Err("a tool's name must be made of ASCII letters, digits, `_` and `-`")
+        } else if name.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+            Err("a tool's name must begin with a letter or `_`")
         } else {
             Ok(())
         }

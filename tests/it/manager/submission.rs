@@ -129,6 +129,14 @@ fn mistakes_in_tools_are_errors_of_the_build() {
         error(named),
         "tool `no spaces`: a tool's name must be made of ASCII letters, digits, `_` and `-`"
     );
+    for name in ["3d_render", "-x"] {
+        let named = AsyncToolManager::builder().tool(plain().name(name));
+        assert_eq!(
+            error(named),
+            format!("tool `{name}`: a tool's name must begin with a letter or `_`")
+        );
+    }
+    assert!(AsyncToolManager::builder().tool(plain().name("_3d")).build().is_ok());
     assert_eq!(
         AsyncToolManager::builder().concurrency(0).build().unwrap_err(),
         BuildError::NoSlots

@@ -114,13 +114,20 @@ fn read(tool: &Value, settings: &Settings) -> Option<Offer> {
     })
 }
 
-/// Name that all providers of models take: 1 to 64 ASCII letters, digits, `_` and `-`.
+/// Name that all providers of models take: 1 to 64 ASCII letters, digits, `_` and `-`, the first a letter or `_`.
 fn usual(prefix: &str, remote: &str) -> String {
     let usual = |letter: char| match letter {
         letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
         _ => '_',
     };
-    let name: String = prefix.chars().chain(remote.chars()).map(usual).take(64).collect();
+    let name: String = prefix.chars().chain(remote.chars()).map(usual).collect();
+    let begins_badly = name.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    let name: String = begins_badly
+        .then_some('_')
+        .into_iter()
+        .chain(name.chars())
+        .take(64)
+        .collect();
     // The agent's own tool has this name.
     if name == "task" { "remote_task".to_owned() } else { name }
 }
@@ -150,7 +157,9 @@ mod tests {
             tool("task"),
             tool(&long),
             tool(&format!("{long}y")),
-            tool("a.b/c")
+            tool("a.b/c"),
+            tool("1-click"),
+            tool("-x")
         ]);
         let names = catalog(tools, &Settings::default()).names();
         let expected = [
@@ -160,6 +169,8 @@ mod tests {
             "remote_task",
             &"x".repeat(64),
             &format!("{}_2", "x".repeat(62)),
+            "_1-click",
+            "_-x",
         ];
         assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), expected);
         let settings = Settings {
