@@ -31,9 +31,11 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 
 /// Makes a tool of a function; the function itself stays unchanged.
 ///
-/// The macro adds one item, a struct with the function's name and visibility; its `tool()` returns the tool. Functions
-/// and types have different namespaces, so the names don't collide. An async function runs on the async threads, any
-/// other function on tokio's blocking pool.
+/// The macro adds one item, a struct with the function's name and visibility; its `tool()` returns the tool. An async
+/// function runs on the async threads, any other function on tokio's blocking pool.
+///
+/// The name of the struct is in the namespace of types, which modules and crates are in too. For a tool `glob` that uses
+/// the crate of this name, write `::glob::glob`, or give the function another name and keep `name = "glob"`.
 ///
 /// # The function
 ///

@@ -65,6 +65,20 @@ mod module {
     }
 }
 
+mod crates {
+    /// Has the name of a crate that it uses.
+    #[async_tool_runtime::async_tool]
+    pub fn serde_json(text: &str) -> bool {
+        ::serde_json::from_str::<::serde_json::Value>(text).is_ok()
+    }
+
+    /// Has the name of a crate for the model only.
+    #[async_tool_runtime::async_tool(name = "jsonschema")]
+    pub fn is_schema(text: &str) -> bool {
+        ::serde_json::from_str(text).is_ok_and(|schema| jsonschema::meta::is_valid(&schema))
+    }
+}
+
 #[test]
 fn compiles_and_runs() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -88,8 +102,22 @@ fn compiles_and_runs() {
         tool::tool(),
         module::add::tool(),
         inner::tool(),
+        crates::serde_json::tool(),
+        crates::is_schema::tool(),
     ];
     let names = names.map(|tool| tool.definition().name.to_string());
-    assert_eq!(names, ["t", "add", "arguments", "tool", "add", "inner"]);
+    assert_eq!(
+        names,
+        [
+            "t",
+            "add",
+            "arguments",
+            "tool",
+            "add",
+            "inner",
+            "serde_json",
+            "jsonschema"
+        ]
+    );
     let _ = Weather;
 }
