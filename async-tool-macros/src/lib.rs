@@ -136,6 +136,9 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// `"en"`, or a constant of that text, fits a `String` and an `Option<&str>`. Each must keep the argument's own limits.
 /// Literals are checked at compile time, all other values when the manager is built.
 ///
+/// A default is evaluated for each call that needs it, and the schema shows it if it is constant: if two evaluations give
+/// the same value. For one that changes more slowly, such as the date of today, take an `Option`.
+///
 /// `#[serde(flatten)]` takes a struct, an enum, a map, or an `Option` of one. With an `Option`, the fields are given
 /// together or not at all. Fields that the schema doesn't have are refused as usual. Nothing else can be said of such a
 /// parameter, since it is no argument itself. Some providers take no enum in this place.

@@ -9,15 +9,16 @@ use crate::tool::output::Probe;
 /// Keyword of JSON Schema with its value; `None` if JSON can't express the value.
 pub type Note = (&'static str, Option<Value>);
 
-/// Shows the default of an argument in the schema.
+/// Shows the default of an argument in the schema, if it is constant.
 pub trait ShownDefault<T> {
-    /// The default as JSON.
+    /// The default as JSON; without a value if two evaluations differ, as those of the present time do.
     fn __async_tool_default_note(self, default: fn() -> T) -> Note;
 }
 
 impl<T: Serialize> ShownDefault<T> for &Probe<T> {
     fn __async_tool_default_note(self, default: fn() -> T) -> Note {
-        ("default", shown(&default()))
+        let (first, second) = (shown(&default()), shown(&default()));
+        ("default", first.filter(|first| second.as_ref() == Some(first)))
     }
 }
 

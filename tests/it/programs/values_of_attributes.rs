@@ -224,3 +224,54 @@ fn a_value_at_its_limit_is_fine() {
     });
     AsyncToolManager::builder().tool(foreign).build().unwrap();
 }
+
+fn next() -> u32 {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Numbers {
+    #[serde(default = "next")]
+    variable: u32,
+    #[serde(default = "five")]
+    constant: u32,
+    /// Has a name that is also a keyword.
+    #[serde(default)]
+    default: u8,
+}
+
+fn five() -> u32 {
+    5
+}
+
+/// Counts.
+#[async_tool]
+fn counts(
+    #[arg(default = next())] variable: u32,
+    #[serde(default = "next")] by_serde: u32,
+    #[arg(default = five())] constant: u32,
+    numbers: Vec<Numbers>,
+) -> bool {
+    let sum = |numbers: &Numbers| numbers.variable + numbers.constant + u32::from(numbers.default);
+    variable + by_serde + constant > numbers.iter().map(sum).sum()
+}
+
+#[test]
+fn a_default_that_changes_is_not_shown() {
+    let tool = counts::tool();
+    let properties = &tool.definition().input_schema["properties"];
+    let inner = &properties["numbers"]["items"]["properties"];
+    for (property, shown) in [
+        (&properties["variable"], None),
+        (&properties["by_serde"], None),
+        (&properties["constant"], Some(5)),
+        (&inner["variable"], None),
+        (&inner["constant"], Some(5)),
+        (&inner["default"], Some(0)),
+    ] {
+        assert_eq!(property.get("default"), shown.map(serde_json::Value::from).as_ref());
+    }
+    assert_eq!(tool.definition().input_schema["required"], json!(["numbers"]));
+    drop(tool.bind(&json!({"numbers": [{}]}).into()).unwrap());
+}
