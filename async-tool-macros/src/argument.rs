@@ -49,6 +49,8 @@ pub(crate) struct Argument {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) default: Option<Fallback>,
     pub(crate) rename: Option<LitStr>,
+    /// Other names that are taken: `#[serde(alias = "…")]`.
+    pub(crate) aliases: Vec<LitStr>,
     pub(crate) limits: Vec<Limit>,
     /// The keyword `sensitive`, if the value is a secret.
     sensitive: Option<Ident>,
@@ -85,11 +87,12 @@ impl Argument {
         }
     }
 
-    /// Takes `default` out of a `#[serde(…)]`, because the derive would have to know the type. Drops keys that only say
-    /// how a value is written, because arguments are only read. Returns the rest of the attribute.
+    /// Takes `default` out of a `#[serde(…)]`, because the derive would have to know the type, and `alias`, because the
+    /// checks must know it. Drops keys that only say how a value is written, because arguments are only read. Returns
+    /// the rest of the attribute.
     ///
-    /// Input: `#[serde(default = "five", alias = "n")]`.
-    /// Output: `#[serde(alias = "n")]`, and the default `five()`.
+    /// Input: `#[serde(default = "five", alias = "n", rename = "number")]`.
+    /// Output: `#[serde(rename = "number")]`, the default `five()`, and the alias `n`.
     pub(crate) fn take_keys(&mut self, mut attribute: Attribute, errors: &Errors) -> Option<Attribute> {
         let Meta::List(list) = &mut attribute.meta else {
             return Some(attribute);
@@ -105,6 +108,14 @@ impl Argument {
             }
             let default = match syn::parse2::<Meta>(part.clone()) {
                 Ok(Meta::Path(path)) if path.is_ident("default") => Fallback::OfType,
+                Ok(Meta::NameValue(pair)) if pair.path.is_ident("alias") => {
+                    match string_literal(&pair.value) {
+                        Some(alias) => self.aliases.push(alias.clone()),
+                        // serde reports it.
+                        None => kept.push(part),
+                    }
+                    continue;
+                }
                 Ok(Meta::NameValue(pair)) if pair.path.is_ident("default") => {
                     match string_literal(&pair.value).map(LitStr::parse::<ExprPath>) {
                         Some(Ok(path)) => Fallback::Expression(parse_quote!(#path())),
@@ -190,6 +201,9 @@ impl Argument {
         }
         if self.rename.is_some() {
             refuse("rename", "write the names in the type");
+        }
+        if !self.aliases.is_empty() {
+            refuse("alias", "write it in the type");
         }
         for limit in &self.limits {
             refuse(&limit.key.to_string(), "write it in the type, as `#[schemars(…)]`");

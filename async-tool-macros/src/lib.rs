@@ -129,6 +129,7 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// | `#[arg(pattern = "…")]` | a regular expression that must match part of the text; `^` and `$` anchor it |
 /// | `#[arg(examples = […])]` | example values for the model, see below |
 /// | `#[arg(sensitive)]` | the value is a secret: the session's journal gets `"[redacted]"` instead. Schema, model and function are unaffected; the trait `Redact` says what it covers |
+/// | `#[serde(alias = "…")]` | another name under which the argument is taken; limits, `reads` and `writes` hold under it too |
 /// | `#[serde(flatten)]` | the fields of the type are arguments, see below |
 /// | `#[serde(…)]`, `#[schemars(…)]` | go to the field of the arguments struct; keys that only say how a value is written, such as `skip_serializing_if`, are dropped |
 ///
@@ -150,7 +151,8 @@ use crate::{errors::Errors, function::Function, service::Service, signature::Pla
 /// these two attributes, because it reads its own format. With either of them, the type needs no `JsonSchema`.
 ///
 /// The schema is also enforced: a call with a value that the schema refuses is answered with an error, and the function
-/// doesn't run. This includes `#[schemars(range(…))]` and similar limits, on parameters and inside types.
+/// doesn't run. This includes `#[schemars(range(…))]` and similar limits, on parameters and inside types. Only a value
+/// under the `#[serde(alias)]` of a field inside a type isn't checked for limits, since no schema shows such names.
 #[proc_macro_attribute]
 pub fn async_tool(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     pipeline(arguments.into(), item.into()).into()

@@ -227,7 +227,11 @@ impl Parameter {
             let note = limit.note(&owned);
             quote_spanned!(span=> (#number, #note))
         });
-        default.into_iter().chain(limits).collect()
+        let aliases = argument
+            .aliases
+            .iter()
+            .map(|alias| quote_spanned!(span=> (#number, __private::alias(#alias))));
+        default.into_iter().chain(limits).chain(aliases).collect()
     }
 
     /// Makes the statement that replaces an absent argument by its default. A separate statement, so that the result
@@ -373,13 +377,21 @@ pub(crate) fn check(parameters: &[Parameter], errors: &Errors) {
         let (Some(argument), Some(name)) = (parameter.argument(), parameter.name()) else {
             continue;
         };
+        let message =
+            |name: &str| format!("tools must have different names for their arguments: choose another than `{name}`");
         if names.contains(&name) {
-            let message = format!("tools must have different names for their arguments: choose another than `{name}`");
             match &argument.rename {
-                Some(rename) => errors.push(rename, message),
-                None => errors.push(&parameter.ident, message),
+                Some(rename) => errors.push(rename, message(&name)),
+                None => errors.push(&parameter.ident, message(&name)),
             }
         }
         names.push(name);
+        for alias in &argument.aliases {
+            let name = alias.value();
+            if names.contains(&name) {
+                errors.push(alias, message(&name));
+            }
+            names.push(name);
+        }
     }
 }

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Note;
+use super::{Note, note::ALIAS};
 use crate::{
     schema::{is_duration, show_values_as_text},
     tool::{
-        Arguments, BoundCall, Constraints, FunctionTool, ToolDefinition, ToolError, ToolErrorKind,
+        Aliases, Arguments, BoundCall, Constraints, FunctionTool, ToolDefinition, ToolError, ToolErrorKind,
         flattened::{self, Flattened, Rest},
         output::{OutputSchema, Probe},
     },
@@ -44,8 +44,13 @@ impl<A: DeserializeOwned + JsonSchema> ReadableArguments<A> for &Probe<A> {
     }
 
     fn __async_tool_bind(self, definition: &Definition, arguments: &Arguments) -> Result<A, ToolError> {
-        let Definition { shown, constraints, .. } = definition;
-        crate::tool::bind(&shown.input_schema, constraints, arguments)
+        let Definition {
+            shown,
+            constraints,
+            aliases,
+            ..
+        } = definition;
+        crate::tool::bind(&shown.input_schema, constraints, &aliases.resolve(arguments))
     }
 }
 
@@ -77,6 +82,7 @@ pub struct Definition {
     constraints: Arc<Constraints>,
     /// Checks that serde doesn't make; `None` without flattened arguments.
     flattened: Option<Arc<Flattened>>,
+    aliases: Aliases,
 }
 
 /// The definition in the static, made on first use.
@@ -91,32 +97,39 @@ impl Definition {
             shown,
             constraints,
             flattened: None,
+            aliases: Aliases::NONE,
         }
     }
 
     /// Adds keywords from parameter attributes to the properties, which are marked with the parameter's number.
     #[must_use]
     pub fn with(mut self, notes: &[(usize, Note)]) -> Self {
+        let mut aliases = Aliases::NONE;
         let schema = Arc::make_mut(&mut self.shown.input_schema);
         let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-        for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+        for (name, property) in properties.into_iter().flatten() {
             let is_duration = is_duration(property);
             let Some(property) = property.as_object_mut() else {
                 continue;
             };
             let Some(mark) = property.remove(MARK) else { continue };
             for (number, (keyword, value)) in notes {
-                if let Some(value) = value
-                    && mark == *number
-                {
-                    property.insert((*keyword).to_owned(), value.clone());
+                match value {
+                    Some(_) if mark != *number => {}
+                    Some(Value::String(alias)) if *keyword == ALIAS => aliases.add(alias, name),
+                    Some(value) => drop(property.insert((*keyword).to_owned(), value.clone())),
+                    None => {}
                 }
             }
             if is_duration {
                 show_values_as_text(property);
             }
         }
-        Self::new(self.shown)
+        let mut definition = Self::new(self.shown);
+        let properties = &definition.shown.input_schema["properties"];
+        aliases.exclude(|alias| properties.get(alias).is_some());
+        definition.aliases = aliases;
+        definition
     }
 
     /// Says that the fields of some arguments are arguments themselves. `groups` has the schema of each that is optional.
@@ -125,6 +138,7 @@ impl Definition {
         flattened::close(Arc::make_mut(&mut self.shown.input_schema));
         let flattened = Flattened::new(&self.shown.input_schema, groups);
         let mut definition = Self::new(self.shown);
+        definition.aliases = self.aliases;
         definition.flattened = Some(flattened.into());
         definition
     }
@@ -142,6 +156,9 @@ impl Definition {
     where
         B: Fn(&Self, &Arguments) -> Result<BoundCall, ToolError> + Send + Sync + 'static,
     {
-        FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments)).typed()
+        let aliases = self.aliases.clone();
+        FunctionTool::from_parts(self.shown.clone(), move |arguments| binder(&self, arguments))
+            .typed()
+            .aliases(aliases)
     }
 }

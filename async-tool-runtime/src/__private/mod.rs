@@ -54,7 +54,7 @@ pub use definition::{Definition, ReadableArguments, UnreadableArguments, once};
 pub use given::{Given, absent};
 pub use lent::{LendInside, Lent, LentInside};
 pub use measured::{Measured, Text};
-pub use note::{HiddenDefault, Note, Range, RangeOfNone, ShownDefault, examples, max_len, min_len, pattern};
+pub use note::{HiddenDefault, Note, Range, RangeOfNone, ShownDefault, alias, examples, max_len, min_len, pattern};
 pub use service::{ToolService, service};
 
 /// Traits for notes, imported without names.

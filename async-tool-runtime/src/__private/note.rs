@@ -98,6 +98,15 @@ pub fn examples<T: Serialize, const N: usize>(examples: [T; N]) -> Note {
     )
 }
 
+/// Key of the other names of an argument. The schema doesn't get it.
+pub(super) const ALIAS: &str = "x-alias";
+
+/// Another name of an argument: `#[serde(alias = …)]`.
+#[must_use]
+pub fn alias(alias: &str) -> Note {
+    (ALIAS, Some(alias.into()))
+}
+
 /// The value as JSON. Through text: `0.1_f32` is shown as 0.1, and not as the nearest value of 32 bits.
 fn shown<T: Serialize>(value: &T) -> Option<Value> {
     serde_json::from_str(&serde_json::to_string(value).ok()?).ok()

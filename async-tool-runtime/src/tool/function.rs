@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    aliases::Aliases,
     arguments::Arguments,
     bind::bind,
     bound::BoundCall,
@@ -209,6 +210,12 @@ impl FunctionTool {
     /// Says that the schema was made of types, so that its defaults and examples are checked when the manager is built.
     pub(crate) fn typed(mut self) -> Self {
         self.is_typed = true;
+        self
+    }
+
+    /// Sets the other names of arguments.
+    pub(crate) fn aliases(mut self, aliases: Aliases) -> Self {
+        self.options.aliases = aliases;
         self
     }
 

@@ -36,6 +36,7 @@
 //!
 //! Deliberately absent: when and where a tool runs (`manager/`), and the form of a definition on a provider's wire (the adapters).
 
+mod aliases;
 mod alternative;
 mod arguments;
 mod bind;
@@ -111,6 +112,7 @@ pub use state::State;
 pub use task_tool::TaskTool;
 pub use tool::{IntoTool, Tool};
 
+pub(crate) use aliases::Aliases;
 pub(crate) use bind::bind;
 pub(crate) use bound::Run;
 pub(crate) use constraint::Constraints;
@@ -118,6 +120,7 @@ pub(crate) use nearest::nearest;
 pub(crate) use nesting::{deep_result, is_too_deep, too_deep};
 pub(crate) use options::check_argument;
 pub(crate) use refusal::{describe, refuse, shorten};
+pub(crate) use repair::repair;
 pub(crate) use state_map::StateMap;
 pub(crate) use task_tool::TASK_TOOL;
 pub(crate) use variants::restore_order;

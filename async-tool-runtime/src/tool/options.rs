@@ -27,6 +27,7 @@ pub use self::{
     semantic::{Embedder, SemanticCache},
 };
 use super::{
+    aliases::Aliases,
     effect::{Background, Effect, McpTasks},
     reconcile::Reconciler,
 };
@@ -117,6 +118,8 @@ pub struct ToolOptions {
     pub mcp: McpTasks,
     /// Time after which an MCP server ends a call of a host that knows no tasks, and gives it a handle for the result. Default: never.
     pub hand_off: Option<Duration>,
+    /// Other names of arguments. The attribute knows them.
+    pub(crate) aliases: Aliases,
 }
 
 impl ToolOptions {
@@ -147,5 +150,6 @@ impl ToolOptions {
         result_limit: None,
         mcp: McpTasks::Optional,
         hand_off: None,
+        aliases: Aliases::NONE,
     };
 }

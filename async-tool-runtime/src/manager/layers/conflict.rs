@@ -12,7 +12,7 @@ use crate::{
         circles::{self, Circle},
     },
     policy::{Claim, Conflicts, Mode, Refusal, Resource, Wants, canonical},
-    tool::{ResourceArgument, ToolError, ToolErrorKind, ToolOptions},
+    tool::{Aliases, Arguments, ResourceArgument, ToolError, ToolErrorKind, ToolOptions, repair},
 };
 
 /// Layer that runs conflicting calls one after the other.
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct ConflictLayer {
     conflicts: Conflicts,
     arguments: Arc<[Argument]>,
+    aliases: Aliases,
+    schema: Arc<Value>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Argument {
 
 impl ConflictLayer {
     /// Layer of a tool, from the `reads` and `writes` of its options; `None` if there are none.
-    pub(crate) fn new(conflicts: &Conflicts, options: &ToolOptions, schema: &Value) -> Option<Self> {
+    pub(crate) fn new(conflicts: &Conflicts, options: &ToolOptions, schema: &Arc<Value>) -> Option<Self> {
         let reads = options.reads.iter().map(|resource| (resource, Mode::Read));
         let writes = options.writes.iter().map(|resource| (resource, Mode::Write));
         let arguments: Arc<_> = reads
@@ -43,8 +45,12 @@ impl ConflictLayer {
                 default: schema["properties"][&*resource.argument].get("default").cloned(),
             })
             .collect();
-        let conflicts = conflicts.clone();
-        (!arguments.is_empty()).then_some(Self { conflicts, arguments })
+        (!arguments.is_empty()).then(|| Self {
+            conflicts: conflicts.clone(),
+            arguments,
+            aliases: options.aliases.clone(),
+            schema: Arc::clone(schema),
+        })
     }
 
     /// Claims the resources of a call; `None` if its arguments name none.
@@ -52,7 +58,7 @@ impl ConflictLayer {
         &self,
         host: &Inner,
         cell: &Arc<TaskCell>,
-        arguments: &Value,
+        arguments: &Arguments,
     ) -> Option<Result<Claim, ToolError>> {
         let wants = self.wants(arguments);
         if wants.is_empty() {
@@ -81,7 +87,9 @@ impl ConflictLayer {
         circle.map_or(Ok(claim), |circle| Err(circle.refusal_of_resource(tool)))
     }
 
-    fn wants(&self, arguments: &Value) -> Wants {
+    /// Resources of a call. The arguments are looked at as the function will get them: under their own names, and repaired.
+    fn wants(&self, arguments: &Arguments) -> Wants {
+        let arguments = repair(&self.schema, &self.aliases.resolve(arguments)).value;
         let mut wants = Wants::new();
         for Argument {
             resource,

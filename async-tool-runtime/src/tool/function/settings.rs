@@ -142,7 +142,8 @@ impl FunctionTool {
     /// # Resources
     ///
     /// The value of the argument is the name of the resource. A list names one resource for each item. An absent or null argument names none,
-    /// unless the schema gives it a default. Names are compared as text: `a/b` and `a/./b` are two resources.
+    /// unless the schema shows a default. Arguments are taken as the function gets them, after repairs. Names are compared as text: `a/b` and
+    /// `a/./b` are two resources.
     ///
     /// # Conflicts
     ///

@@ -1,5 +1,7 @@
 //! The order of tasks that conflict.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_tool_runtime::{AsyncToolManager, Tool, async_tool};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -43,6 +45,74 @@ async fn reads_and_writes_serialise_calls_that_conflict_and_no_others() {
     assert_eq!(seconds(&tasks).await, [(0, 1), (0, 1), (1, 2), (1, 2), (1, 2), (0, 1)]);
     is_at_rest(&manager, "after conflicts").await;
     assert_eq!(manager.stats().waiting_for_resources, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_claims_what_its_function_gets_however_the_model_wrote_it() {
+    /// Writes a file.
+    #[async_tool(writes = "path")]
+    async fn save(#[serde(alias = "file")] path: String) {
+        let _ = path;
+        sleep(secs(1)).await;
+    }
+
+    /// Writes files.
+    #[async_tool(writes = "path:paths")]
+    async fn save_all(paths: Vec<String>) {
+        let _ = paths;
+        sleep(secs(1)).await;
+    }
+
+    /// Locks a line.
+    #[async_tool(writes = "line")]
+    async fn lock(line: u32) {
+        let _ = line;
+        sleep(secs(1)).await;
+    }
+
+    let manager = AsyncToolManager::builder()
+        .tools(async_tool_runtime::tools![save, save_all, lock])
+        .build()
+        .unwrap();
+    for (one, other) in [
+        (("save", on("a")), ("save", json!({"file": "a"}))),
+        (("save", json!({"file": "a"})), ("save", json!({"file": "a"}))),
+        (("save", json!("{\"path\": \"a\"}")), ("save", on("a"))),
+        (("save_all", json!({"paths": "[\"a\", \"b\"]"})), ("save", on("a"))),
+        (("save_all", json!({"paths": "a"})), ("save", on("a"))),
+        (("lock", json!({"line": 5.0})), ("lock", json!({"line": "5"}))),
+    ] {
+        let what = format!("{one:?} {other:?}");
+        let tasks = [
+            start_with(&manager, one.0, one.1),
+            start_with(&manager, other.0, other.1),
+        ];
+        assert_eq!(seconds(&tasks).await, [(0, 1), (1, 2)], "{what}");
+    }
+    let apart = [
+        start_with(&manager, "save", json!({"file": "a"})),
+        start_with(&manager, "save", json!({"file": "b"})),
+    ];
+    assert_eq!(seconds(&apart).await, [(0, 1), (0, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_that_changes_names_no_resource() {
+    /// Writes a new file.
+    #[async_tool(writes = "path")]
+    async fn save(#[arg(default = fresh())] path: String) {
+        let _ = path;
+        sleep(secs(1)).await;
+    }
+
+    fn fresh() -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        format!("new_{}", COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    let manager = AsyncToolManager::builder().tool(save::tool()).build().unwrap();
+    let tasks = [json!({}), json!({}), on("new_0"), on("new_0")].map(|sent| start_with(&manager, "save", sent));
+    assert_eq!(seconds(&tasks).await, [(0, 1), (0, 1), (0, 1), (1, 2)]);
 }
 
 #[tokio::test(start_paused = true)]

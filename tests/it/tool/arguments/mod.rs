@@ -1,5 +1,6 @@
-//! Arguments as models write them: values in strings, durations, types of other crates, and the errors for the rest.
+//! Arguments as models write them: under other names, values in strings, durations, types of other crates, and the errors for the rest.
 
+mod aliases;
 mod crates;
 mod durations;
 mod errors;

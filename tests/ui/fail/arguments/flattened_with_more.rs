@@ -10,7 +10,7 @@ struct Page {
 /// Works.
 #[async_tool]
 fn work(
-    #[serde(flatten, default)] _first: Page,
+    #[serde(flatten, default, alias = "page")] _first: Page,
     #[serde(flatten)]
     #[arg(rename = "x", min = 1)]
     _second: Page,
