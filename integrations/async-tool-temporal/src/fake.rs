@@ -34,8 +34,27 @@ pub(crate) fn answer(message: impl Message) -> Answer {
     Ok(message.encode_to_vec())
 }
 
+/// Call of a client.
+pub(crate) struct Call {
+    pub(crate) rpc: String,
+    /// Number among the calls of this name, from 0.
+    pub(crate) nth: usize,
+    pub(crate) proto: Vec<u8>,
+}
+
 /// Client of a server that gives this answer to the nth call (from 0) of each name. `None` is the answer of a sound server without tasks.
 pub(crate) async fn client(respond: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> (Client, Calls) {
+    slow_client(move |call| {
+        let answer = respond(&call.rpc, call.nth);
+        Box::pin(std::future::ready(answer))
+    })
+    .await
+}
+
+/// Client like that of [`client`], of a server that may take its time.
+pub(crate) async fn slow_client(
+    respond: impl Fn(Call) -> BoxFuture<'static, Option<Answer>> + Send + Sync + 'static,
+) -> (Client, Calls) {
     let calls = Calls::default();
     let seen = calls.clone();
     let callback = move |request: GrpcRequest| -> BoxFuture<'static, Result<GrpcSuccessResponse, Status>> {
@@ -45,8 +64,13 @@ pub(crate) async fn client(respond: impl Fn(&str, usize) -> Option<Answer> + Sen
             seen.push((request.rpc.clone(), request.proto.to_vec()));
             nth
         };
-        let answer = respond(&request.rpc, nth).unwrap_or_else(|| sound(&request.rpc));
+        let answer = respond(Call {
+            rpc: request.rpc.clone(),
+            nth,
+            proto: request.proto.to_vec(),
+        });
         Box::pin(async move {
+            let answer = answer.await.unwrap_or_else(|| sound(&request.rpc));
             answer.map(|proto| GrpcSuccessResponse {
                 headers: Default::default(),
                 proto,

@@ -15,7 +15,10 @@ use temporalio_sdk::{
     ApplicationFailure,
     activities::{ActivityContext, ActivityHeartbeatDetails},
 };
-use tokio::time::sleep;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::sleep,
+};
 
 use crate::{
     assignment::Assignment,
@@ -27,20 +30,48 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Work of a worker on its tasks. Clones share the slots.
+#[derive(Clone)]
 pub(crate) struct Hands {
     client: Client,
     executor: Executor,
-    abandon: CancellationToken,
+    signals: Signals,
+    slots: Arc<Semaphore>,
+    all: u32,
+}
+
+/// Ends of a worker.
+#[derive(Clone, Default)]
+pub(crate) struct Signals {
+    /// Fires when the worker stops.
+    pub(crate) stopping: CancellationToken,
+    /// Fires when it has waited long enough for its tasks.
+    pub(crate) abandon: CancellationToken,
 }
 
 impl Hands {
-    /// `abandon` fires when the worker has waited long enough for its tasks.
-    pub(crate) const fn new(client: Client, executor: Executor, abandon: CancellationToken) -> Self {
+    pub(crate) fn new(client: Client, executor: Executor, signals: Signals, slots: u32) -> Self {
         Self {
             client,
-            executor,
-            abandon,
+            executor: executor.stopping_on(signals.stopping.clone()),
+            signals,
+            slots: Arc::new(Semaphore::new(slots as usize)),
+            all: slots,
         }
+    }
+
+    /// Hands of the same worker, over another connection.
+    pub(crate) fn over(&self, client: Client) -> Self {
+        Self { client, ..self.clone() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Waits until no task runs.
+    pub(crate) async fn idle(&self) {
+        let _never_closed = self.slots.acquire_many(self.all).await;
     }
 
     /// Runs a task, and tells the server how it ended.
@@ -50,6 +81,7 @@ impl Hands {
         let starts = before.starts;
         let pulse = Arc::new(Pulse::new(AsyncActivityHandle::new(self.client.clone(), token), before));
         let work = async {
+            let _slot = self.slot(&pulse.cancellation()).await;
             let link = Arc::clone(&pulse);
             let task = &assignment.task;
             match self
@@ -65,11 +97,24 @@ impl Hands {
         tokio::select! {
             biased;
             // First: a worker that has gone must count no start.
-            () = self.abandon.cancelled() => {}
+            () = self.signals.abandon.cancelled() => {}
             () = work => {}
             () = pulse.beat(assignment.beat()) => {
                 tracing::debug!(target: "async_tool::temporal", task = %assignment.task.task, "the task was aborted, or another worker has it");
             }
+        }
+    }
+}
+
+impl Hands {
+    /// Waits for a slot. It is free at once, unless tasks are left from an earlier one of the SDK's workers: each counts only its own. `None` if
+    /// the worker stops or the task is cancelled, because the executor has an end for these.
+    async fn slot(&self, cancelled: &CancellationToken) -> Option<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            slot = self.slots.acquire() => slot.ok(),
+            () = self.signals.stopping.cancelled() => None,
+            () = cancelled.cancelled() => None,
         }
     }
 }
@@ -109,13 +154,14 @@ async fn hand_back(pulse: &Pulse, handed_back: HandedBack) {
     if handed_back.reason() == HandBackReason::UnknownTool {
         tracing::warn!(target: "async_tool::temporal", "a task was handed back: {why}");
     }
+    let latest = pulse.latest();
     let mut pause = FIRST_PAUSE;
     loop {
         let failure = ApplicationFailure::builder(why.clone())
             .type_name("HandedBack".to_owned())
             .maybe_next_retry_delay(at_once)
             .build();
-        let told = pulse.handle().fail(failure, Some(pulse.latest()), call()).await;
+        let told = pulse.handle().fail(failure, Some(latest.clone()), call()).await;
         match told {
             Err(error) if may_be_over_soon(&error) => pause = wait(pause).await,
             ended => return note(ended),
@@ -158,6 +204,7 @@ fn note(told: Result<(), AsyncActivityError>) {
 #[cfg(test)]
 mod tests {
     use async_tool_runtime::{AsyncToolManager, SessionId, ToolCall, task::TaskSpec};
+    use futures_util::FutureExt as _;
     use serde_json::json;
     use temporalio_client::tonic::Status;
     use temporalio_common::protos::temporal::api::{
@@ -226,6 +273,34 @@ mod tests {
             let told = told(&calls);
             assert_eq!((told.len(), told.last()), (21, Some(&end)));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_of_two_connections_share_the_slots() {
+        let (client, _) = fake::client(|_, _| None).await;
+        let executor = AsyncToolManager::builder().build().unwrap().executor().clone();
+        let signals = Signals::default();
+        let first = Hands::new(client.clone(), executor, signals.clone(), 2);
+        let second = first.over(client);
+        let never = CancellationToken::new();
+        assert!(first.idle().now_or_never().is_some());
+
+        let (one, two) = (first.slot(&never).await, second.slot(&never).await);
+        assert!(one.is_some() && two.is_some());
+        assert!(first.slot(&never).now_or_never().is_none());
+        assert!(second.idle().now_or_never().is_none());
+        drop(one);
+        let one = second.slot(&never).now_or_never().unwrap();
+        assert!(one.is_some());
+
+        // Neither waits for a slot.
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        assert!(first.slot(&cancelled).await.is_none());
+        signals.stopping.cancel();
+        assert!(first.slot(&never).await.is_none());
+        drop((one, two));
+        first.idle().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -100,7 +100,11 @@ impl WorkerLink for Pulse {
     }
 
     fn report(&self, heartbeat: Heartbeat) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = heartbeat;
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        // A blocking function may report after its start was taken back.
+        if latest.starts == heartbeat.starts {
+            *latest = heartbeat;
+        }
     }
 }
 
@@ -116,6 +120,7 @@ pub(crate) fn call() -> RpcOptions {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
     use temporalio_client::{ActivityIdentifier, tonic::Status};
     use temporalio_common::protos::temporal::api::workflowservice::v1::{
         RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
@@ -170,6 +175,20 @@ mod tests {
         beating.abort();
         let sent = sent(&calls);
         assert!(sent.len() >= 6 && sent.is_sorted(), "{sent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_after_a_start_was_taken_back_counts_no_start() {
+        let (pulse, calls) = pulse(|_| None).await;
+        let halfway = json!({"starts": 2, "progress": {"fraction": 0.5, "message": "half"}});
+        let halfway: Heartbeat = serde_json::from_value(halfway).unwrap();
+        pulse.save(Heartbeat::new(2)).await.unwrap();
+        pulse.report(halfway.clone());
+        assert_eq!(pulse.latest(), halfway);
+        pulse.save(Heartbeat::new(1)).await.unwrap();
+        pulse.report(halfway);
+        assert_eq!(pulse.latest(), Heartbeat::new(1));
+        assert_eq!(sent(&calls), [2, 1]);
     }
 
     #[tokio::test(start_paused = true)]

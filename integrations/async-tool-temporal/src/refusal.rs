@@ -1,7 +1,12 @@
 //! Statuses of calls to the server, sorted.
 
+use std::{error::Error, iter::successors};
+
 use async_tool_runtime::backend::{BackendError, BackendErrorKind};
 use temporalio_client::tonic::{Code, Status};
+
+/// Type of the detail by which a server tells that it is not the namespace's active cluster.
+const NOT_ACTIVE: &[u8] = b"/temporal.api.errordetails.v1.NamespaceNotActiveFailure";
 
 /// Error of a backend for a call that failed.
 pub(crate) fn of(status: Status, doing: &str) -> BackendError {
@@ -32,9 +37,16 @@ pub(crate) fn is_outage(status: &Status) -> bool {
     is_shut_out || kind(status) == BackendErrorKind::Unreachable
 }
 
+/// Status among the causes of an error.
+pub(crate) fn status_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Status> {
+    let mut causes = successors(Some(error), |&error: &&'a (dyn Error + 'static)| error.source());
+    causes.find_map(|error| error.downcast_ref())
+}
+
 /// Kind of a failed call. Codes that a later call may not meet mean that the server can't be reached.
 pub(crate) fn kind(status: &Status) -> BackendErrorKind {
     match status.code() {
+        Code::FailedPrecondition if is_failing_over(status) => BackendErrorKind::Unreachable,
         Code::NotFound => BackendErrorKind::NotFound,
         Code::InvalidArgument
         | Code::AlreadyExists
@@ -59,12 +71,35 @@ pub(crate) fn kind(status: &Status) -> BackendErrorKind {
 
 /// True if the task has ended, or the server has forgotten it.
 pub(crate) fn is_over(status: &Status) -> bool {
-    matches!(status.code(), Code::NotFound | Code::FailedPrecondition)
+    matches!(status.code(), Code::NotFound | Code::FailedPrecondition) && !is_failing_over(status)
+}
+
+/// True if the namespace is active in another cluster, as in the moments of a failover.
+fn is_failing_over(status: &Status) -> bool {
+    // A detail begins with the name of its type, as text.
+    let mut parts = status.details().windows(NOT_ACTIVE.len());
+    parts.any(|part| part == NOT_ACTIVE)
 }
 
 #[cfg(test)]
 mod tests {
+    use temporalio_common::protos::{
+        google::rpc,
+        temporal::api::errordetails::v1::{ClientVersionNotSupportedFailure, NamespaceNotActiveFailure},
+        utilities::{encode_status_details, pack_any},
+    };
+
     use super::*;
+
+    /// Refusal with a detail of this type.
+    fn failed(name: &str, detail: &impl prost::Message) -> Status {
+        let name = format!("type.googleapis.com/temporal.api.errordetails.v1.{name}");
+        let details = encode_status_details(&rpc::Status {
+            details: vec![pack_any(name, detail).unwrap()],
+            ..Default::default()
+        });
+        Status::with_details(Code::FailedPrecondition, "no", details.into())
+    }
 
     #[test]
     fn outages_are_told_from_refusals() {
@@ -75,7 +110,9 @@ mod tests {
             Status::unknown("transport error"),
             Status::resource_exhausted("namespace rate limit exceeded"),
             Status::internal("shard is moving"),
+            failed("NamespaceNotActiveFailure", &NamespaceNotActiveFailure::default()),
         ] {
+            assert!(is_outage(&status) && !is_over(&status), "{status}");
             assert_eq!(of(status, "x").kind(), BackendErrorKind::Unreachable);
         }
         for status in [
@@ -83,6 +120,11 @@ mod tests {
             Status::permission_denied("no"),
             Status::unauthenticated("who are you"),
             Status::unimplemented("unknown method"),
+            Status::failed_precondition("the activity is paused"),
+            failed(
+                "ClientVersionNotSupportedFailure",
+                &ClientVersionNotSupportedFailure::default(),
+            ),
             Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"),
         ] {
             assert_eq!(of(status, "x").kind(), BackendErrorKind::Refused);

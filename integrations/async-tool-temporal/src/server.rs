@@ -197,11 +197,13 @@ impl Address {
             ClientConnectError::SystemInfoCallError(status) => kind_of(status),
             _ => TemporalErrorKind::Setting,
         };
-        TemporalError::new(
-            kind,
-            format!("no connection to the Temporal server at {}", self.shown()),
-        )
-        .with_source(error)
+        let message = format!("no connection to the Temporal server at {}", self.shown());
+        let refused = TemporalError::new(kind, message);
+        match error {
+            // It doesn't name the status as its source.
+            ClientConnectError::SystemInfoCallError(status) => refused.with_source(status),
+            error => refused.with_source(error),
+        }
     }
 }
 

@@ -21,7 +21,10 @@ use temporalio_common::{
         },
     },
 };
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::sleep,
+};
 
 use crate::{ending, refusal};
 
@@ -83,11 +86,27 @@ async fn result(client: &Client, payloads: Payloads) -> Result<Settlement, Backe
 }
 
 /// News of running tasks.
-pub(crate) struct Watch(Semaphore);
+pub(crate) struct Watch {
+    places: Semaphore,
+    /// Notified by a task that waits for a place. One long poll then ends.
+    wanted: Notify,
+}
 
 impl Watch {
     pub(crate) const fn new() -> Self {
-        Self(Semaphore::const_new(WATCHED))
+        Self {
+            places: Semaphore::const_new(WATCHED),
+            wanted: Notify::const_new(),
+        }
+    }
+
+    /// Waits for a place.
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Some(place);
+        }
+        self.wanted.notify_one();
+        self.places.acquire().await.ok()
     }
 
     /// Passes on what a task's worker says, until it is dropped.
@@ -96,14 +115,20 @@ impl Watch {
         let mut position = Position::default();
         let mut told = None;
         loop {
-            let _place = self.0.acquire().await;
+            let _place = self.place().await;
             // While others wait for the place, a long poll would hold them up.
-            let since = match self.0.available_permits() {
+            let since = match self.places.available_permits() {
                 0 => &Position::default(),
                 _ => &position,
             };
-            match describe(client, task, since).await {
-                Ok(described) => {
+            let looked = tokio::select! {
+                biased;
+                looked = describe(client, task, since) => Some(looked),
+                () = self.wanted.notified(), if !since.token.is_empty() => None,
+            };
+            match looked {
+                None => {}
+                Some(Ok(described)) => {
                     position.go_on(&described);
                     let said = heartbeat(client, &described).await;
                     if let Some(heartbeat) = said.filter(|heartbeat| told.as_ref() != Some(heartbeat)) {
@@ -112,8 +137,8 @@ impl Watch {
                     }
                 }
                 // The end of the task says so, too.
-                Err(error) if error.kind() != BackendErrorKind::Unreachable => break,
-                Err(_) => {}
+                Some(Err(error)) if error.kind() != BackendErrorKind::Unreachable => break,
+                Some(Err(_)) => {}
             }
             // The place is kept meanwhile, which limits the calls of all tasks together.
             sleep(PACE).await;
@@ -181,40 +206,79 @@ fn context() -> SerializationContextData {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use prost::Message as _;
     use temporalio_common::protos::temporal::api::{activity::v1::ActivityExecutionInfo, common::v1::Payload};
 
     use super::*;
     use crate::fake::{self, answer};
 
-    #[tokio::test(start_paused = true)]
-    async fn all_tasks_are_watched_in_turns_if_there_are_more_than_places() {
+    const DESCRIBE: &str = "DescribeActivityExecution";
+
+    /// Description of a task with a heartbeat.
+    fn described() -> DescribeActivityExecutionResponse {
         let beats = Payload {
             metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
             data: serde_json::to_vec(&Heartbeat::new(1)).unwrap(),
             ..Default::default()
         };
-        let described = DescribeActivityExecutionResponse {
+        DescribeActivityExecutionResponse {
             info: Some(ActivityExecutionInfo {
                 heartbeat_details: Some(Payloads { payloads: vec![beats] }),
                 ..Default::default()
             }),
             ..Default::default()
-        };
-        let (client, calls) =
-            fake::client(move |rpc, _| (rpc == "DescribeActivityExecution").then(|| answer(described.clone()))).await;
-        let (watch, told) = (Arc::new(Watch::new()), Arc::new(Mutex::new(0)));
-        for _ in 0..3 * WATCHED {
-            let (client, watch, told) = (client.clone(), Arc::clone(&watch), Arc::clone(&told));
+        }
+    }
+
+    /// Follows new tasks, and counts those of which something was heard.
+    fn follow(count: usize, client: &Client, watch: &Arc<Watch>, told: &Arc<Mutex<usize>>) {
+        for _ in 0..count {
+            let (client, watch, told) = (client.clone(), Arc::clone(watch), Arc::clone(told));
             tokio::spawn(async move {
                 let heartbeats = Heartbeats::new(move |_| *told.lock().unwrap() += 1);
                 watch.follow(&client, TaskId::new(), &heartbeats).await
             });
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_with_nothing_to_tell_hold_up_no_others() {
+        let (client, _) = fake::slow_client(|call| {
+            Box::pin(async move {
+                if call.rpc != DESCRIBE {
+                    return None;
+                }
+                let request = DescribeActivityExecutionRequest::decode(&*call.proto).unwrap();
+                if !request.long_poll_token.is_empty() {
+                    // A long poll in which nothing happens.
+                    sleep(Duration::from_secs(60)).await;
+                    return None;
+                }
+                Some(answer(DescribeActivityExecutionResponse {
+                    run_id: "run".to_owned(),
+                    long_poll_token: b"seen".to_vec(),
+                    ..described()
+                }))
+            })
+        })
+        .await;
+        let (watch, told) = (Arc::new(Watch::new()), Arc::new(Mutex::new(0)));
+        follow(WATCHED - 1, &client, &watch, &told);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(*told.lock().unwrap(), WATCHED - 1);
+        follow(WATCHED, &client, &watch, &told);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(*told.lock().unwrap(), 2 * WATCHED - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_tasks_are_watched_in_turns_if_there_are_more_than_places() {
+        let (client, calls) = fake::client(move |rpc, _| (rpc == DESCRIBE).then(|| answer(described()))).await;
+        let (watch, told) = (Arc::new(Watch::new()), Arc::new(Mutex::new(0)));
+        follow(3 * WATCHED, &client, &watch, &told);
         sleep(Duration::from_secs(10)).await;
         assert_eq!(*told.lock().unwrap(), 3 * WATCHED);
-        let looks = calls
-            .of::<DescribeActivityExecutionRequest>("DescribeActivityExecution")
-            .len();
+        let looks = calls.of::<DescribeActivityExecutionRequest>(DESCRIBE).len();
         assert!(looks <= 11 * WATCHED, "{looks} looks in ten seconds");
     }
 }

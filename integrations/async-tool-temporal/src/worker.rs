@@ -17,13 +17,17 @@ use tokio::{
 
 use crate::{
     error::{TemporalError, TemporalErrorKind},
-    hands::Hands,
+    hands::{Hands, Signals},
+    refusal,
     server::{self, Server},
 };
 
 /// Pauses between two attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// As many as a semaphore can count on every machine.
+const MOST_SLOTS: u32 = u32::MAX >> 3;
 
 /// Time for the SDK to end, after all tasks have.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -114,12 +118,13 @@ impl TemporalWorker {
     /// Runs tasks until `stop` ends. Then it asks for no more tasks. Calls that may be repeated get their tool's time to stop, and go to another
     /// worker; the others run to their end.
     ///
-    /// If the server can't be reached, the worker waits for it.
+    /// If the server can't be reached, the worker waits for it. A worker that was admitted once also waits if it no longer is. Its tools go on
+    /// meanwhile, and their results are kept.
     ///
     /// # Errors
     ///
     /// The errors of [`TemporalBackend::connect`](crate::TemporalBackend::connect), except for outages, and [`TemporalErrorKind::Worker`] if the
-    /// SDK's worker ends by itself.
+    /// SDK's worker ends by itself for another reason. The calls that run then have ended as at a stop.
     ///
     /// # Cancel safety
     ///
@@ -130,36 +135,64 @@ impl TemporalWorker {
         let (client, limits) = tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            connected = self.connect() => connected?,
+            connected = self.connect(is_unreachable) => connected?,
         };
-        let stopping = CancellationToken::new();
-        let executor = self
-            .executor
-            .clone()
-            .stopping_on(stopping.clone())
-            .max_payload(self.max_payload.unwrap_or(limits.payload));
-        let abandon = CancellationToken::new();
-        let hands = Hands::new(client.clone(), executor, abandon.clone());
-        let mut sdk = Sdk::start(client, self.options(hands))?;
+        let limit = self.max_payload.unwrap_or(limits.payload);
+        let executor = self.executor.clone().max_payload(limit);
+        let signals = Signals::default();
+        let hands = Hands::new(client, executor, signals.clone(), self.slot_count());
+        let mut sdk = None;
         // Dropping this future must end what runs in the background.
-        let kill = Kill {
-            abandon,
-            stop: &*sdk.stop,
-        };
+        let kill = Kill(signals.abandon);
 
-        tokio::select! {
-            ended = &mut sdk.ended => return Err(unstopped(ended)),
-            () = &mut stop => {}
-        }
-        stopping.cancel();
-        (sdk.stop)();
-        if let Ok(ended) = timeout(self.drain, &mut sdk.ended).await {
-            return failure(ended).map_or(Ok(()), Err);
+        let failed = tokio::select! {
+            error = self.serve(hands.clone(), &mut sdk) => Err(error),
+            () = &mut stop => Ok(()),
+        };
+        signals.stopping.cancel();
+        let drained = async {
+            let ended = match &mut sdk {
+                Some(sdk) => sdk.stopped().await,
+                None => Ok(()),
+            };
+            sdk = None;
+            // The tasks of earlier ones of the SDK's workers, too.
+            hands.idle().await;
+            ended
+        };
+        if let Ok(ended) = timeout(self.drain, drained).await {
+            return failed.and(ended);
         }
         tracing::warn!(target: "async_tool::temporal", "calls were still running at the end of the drain limit, and are dropped");
         drop(kill);
-        let _ = timeout(LAST_WORDS, &mut sdk.ended).await;
-        Ok(())
+        if let Some(sdk) = &mut sdk {
+            let _ = timeout(LAST_WORDS, sdk.stopped()).await;
+        }
+        failed
+    }
+
+    /// Runs the SDK's worker, and another one after an outage at which that has ended. Returns its last failure.
+    async fn serve(&self, mut hands: Hands, sdk: &mut Option<Sdk>) -> TemporalError {
+        loop {
+            let error = match Sdk::start(hands.client(), self.options(hands.clone())) {
+                Ok(started) => sdk.insert(started).ended().await,
+                Err(error) => return error,
+            };
+            *sdk = None;
+            if !may_be_over_soon(&error) {
+                return error;
+            }
+            warn(&error);
+            sleep(FIRST_PAUSE).await;
+            match self.connect(may_be_over_soon).await {
+                Ok((client, _)) => hands = hands.over(client),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn slot_count(&self) -> u32 {
+        u32::try_from(self.slots).map_or(MOST_SLOTS, |slots| slots.min(MOST_SLOTS))
     }
 
     fn check(&self) -> Result<(), TemporalError> {
@@ -176,7 +209,10 @@ impl TemporalWorker {
     }
 
     /// Connects to the server. Outages are waited out.
-    async fn connect(&self) -> Result<(Client, server::Limits), TemporalError> {
+    async fn connect(
+        &self,
+        is_outage: impl Fn(&TemporalError) -> bool + Send,
+    ) -> Result<(Client, server::Limits), TemporalError> {
         let mut pause = FIRST_PAUSE;
         loop {
             let connected = async {
@@ -185,8 +221,8 @@ impl TemporalWorker {
                 Ok((client, limits))
             };
             match connected.await {
-                Err(error) if TemporalError::kind(&error) == TemporalErrorKind::Unreachable => {
-                    tracing::warn!(target: "async_tool::temporal", %error, "the worker waits for its server");
+                Err(error) if is_outage(&error) => {
+                    warn(&error);
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -196,7 +232,7 @@ impl TemporalWorker {
     }
 
     fn options(&self, hands: Hands) -> WorkerOptions {
-        let slots = FixedSizeSlotSupplier::new(self.slots);
+        let slots = FixedSizeSlotSupplier::new(self.slot_count() as usize);
         let tuner = TunerHolder::builder()
             .activity_task_slot_supplier(slots)
             // Never used: the worker has no workflow.
@@ -214,9 +250,8 @@ impl TemporalWorker {
     }
 }
 
-type Ended = Result<Result<(), TemporalError>, oneshot::error::RecvError>;
-
 /// The SDK's worker, on a thread of its own, because its future can't move between threads. What it starts runs on the host's runtime.
+/// Dropping this stops it.
 struct Sdk {
     stop: Box<dyn Fn() + Send + Sync>,
     ended: oneshot::Receiver<Result<(), TemporalError>>,
@@ -243,31 +278,218 @@ impl Sdk {
         spawned.map_err(|error| broken(error.into()))?;
         Ok(Self { stop, ended })
     }
+
+    /// Waits until it ends without having been stopped.
+    async fn ended(&mut self) -> TemporalError {
+        let ended = end(&mut self.ended).await;
+        let by_itself = || TemporalError::new(TemporalErrorKind::Worker, "the worker has ended by itself");
+        ended.err().unwrap_or_else(by_itself)
+    }
+
+    /// Stops it, and waits until its tasks have ended.
+    async fn stopped(&mut self) -> Result<(), TemporalError> {
+        (self.stop)();
+        end(&mut self.ended).await
+    }
 }
 
-/// Ends a worker that is dropped.
-struct Kill<'a> {
-    abandon: CancellationToken,
-    stop: &'a (dyn Fn() + Send + Sync),
-}
-
-impl Drop for Kill<'_> {
+impl Drop for Sdk {
     fn drop(&mut self) {
-        self.abandon.cancel();
         (self.stop)();
     }
 }
 
-fn failure(ended: Ended) -> Option<TemporalError> {
-    match ended {
-        Ok(result) => result.err(),
-        Err(_) => Some(TemporalError::new(
-            TemporalErrorKind::Worker,
-            "the worker's thread has panicked",
-        )),
+async fn end(ended: &mut oneshot::Receiver<Result<(), TemporalError>>) -> Result<(), TemporalError> {
+    let panicked = |_| TemporalError::new(TemporalErrorKind::Worker, "the worker's thread has panicked");
+    ended.await.map_err(panicked)?
+}
+
+/// Ends the tasks of a worker that is dropped.
+struct Kill(CancellationToken);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
-fn unstopped(ended: Ended) -> TemporalError {
-    failure(ended).unwrap_or_else(|| TemporalError::new(TemporalErrorKind::Worker, "the worker has ended by itself"))
+fn is_unreachable(error: &TemporalError) -> bool {
+    error.kind() == TemporalErrorKind::Unreachable
+}
+
+/// True for an outage, as a worker sees it that was admitted before.
+fn may_be_over_soon(error: &TemporalError) -> bool {
+    is_unreachable(error) || refusal::status_of(error).is_some_and(refusal::is_outage)
+}
+
+fn warn(error: &TemporalError) {
+    let cause = refusal::status_of(error).map_or("", |status| status.message());
+    tracing::warn!(target: "async_tool::temporal", %error, cause, "the worker waits for its server");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::Arc};
+
+    use async_tool_runtime::{
+        AsyncToolManager, FunctionTool, SessionId, TaskOutcome, ToolCall, ToolContext,
+        backend::Settlement,
+        task::TaskSpec,
+        tool::{BoundCall, Effect, ToolDefinition},
+    };
+    use serde_json::json;
+    use temporalio_client::tonic::{Code, Status};
+    use temporalio_common::protos::temporal::api::{
+        common::v1::{ActivityType, Payload, Payloads},
+        workflowservice::v1::{PollActivityTaskQueueResponse, RespondActivityTaskCompletedRequest},
+    };
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::{
+        assignment::{ACTIVITY, Assignment},
+        fake::{self, Answer, Calls, answer},
+    };
+
+    const COMPLETE: &str = "RespondActivityTaskCompleted";
+    const POLL: &str = "PollActivityTaskQueue";
+
+    /// A moment that one side reaches and the other waits for.
+    #[derive(Clone)]
+    struct Moment(Arc<Semaphore>);
+
+    impl Moment {
+        fn new() -> Self {
+            Self(Arc::new(Semaphore::new(0)))
+        }
+
+        fn reach(&self) {
+            self.0.add_permits(1);
+        }
+
+        async fn wait(&self) {
+            self.0.acquire().await.unwrap().forget();
+        }
+    }
+
+    /// A worker's executor with the tool `pay`, which must not happen twice. It says that it has begun, and ends when it is told.
+    fn executor(begun: &Moment, goes_on: &Moment) -> Executor {
+        let (begun, goes_on) = (begun.clone(), goes_on.clone());
+        let pay = ToolDefinition::new("pay", "Pays.", json!({"type": "object"}));
+        let pay = FunctionTool::from_parts(pay, move |_| {
+            let (begun, goes_on) = (begun.clone(), goes_on.clone());
+            Ok(BoundCall::future(move |_: ToolContext| async move {
+                begun.reach();
+                goes_on.wait().await;
+                Ok(json!("paid"))
+            }))
+        });
+        let manager = AsyncToolManager::builder().tool(pay.effect(Effect::Once)).build();
+        manager.unwrap().executor().clone()
+    }
+
+    /// A task for a worker.
+    fn task() -> Answer {
+        let task = TaskSpec::new(SessionId::new("s"), ToolCall::new("call_1", "pay", json!({})));
+        let id = task.task.to_string();
+        let input = Payload {
+            metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+            data: serde_json::to_vec(&Assignment::new(task, Duration::from_millis(700))).unwrap(),
+            ..Default::default()
+        };
+        answer(PollActivityTaskQueueResponse {
+            task_token: id.clone().into_bytes(),
+            activity_id: id,
+            activity_type: Some(ActivityType {
+                name: ACTIVITY.to_owned(),
+            }),
+            input: Some(Payloads { payloads: vec![input] }),
+            attempt: 1,
+            ..Default::default()
+        })
+    }
+
+    fn told(calls: &Calls) -> Vec<TaskOutcome> {
+        let requests: Vec<RespondActivityTaskCompletedRequest> = calls.of(COMPLETE);
+        let results = requests
+            .into_iter()
+            .map(|request| request.result.unwrap().payloads.remove(0).data);
+        results
+            .map(|data| serde_json::from_slice::<Settlement>(&data).unwrap().outcome)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_not_admitted_for_a_while_works_again() {
+        let (begun, goes_on, done) = (Moment::new(), Moment::new(), Moment::new());
+        goes_on.reach();
+        let ended = done.clone();
+        let (client, calls) = fake::slow_client(move |call| {
+            let ended = ended.clone();
+            Box::pin(async move {
+                match (&*call.rpc, call.nth) {
+                    // Between the connection and the SDK's worker, and at a look whether it is over.
+                    ("DescribeNamespace", 1) => Some(Err(Status::unauthenticated("the key has expired"))),
+                    ("DescribeNamespace", 2) => Some(Err(Status::permission_denied("no"))),
+                    (POLL, 0) => Some(task()),
+                    (POLL | "PollWorkflowTaskQueue" | "PollNexusTaskQueue", _) => pending().await,
+                    (COMPLETE, _) => {
+                        ended.reach();
+                        None
+                    }
+                    _ => None,
+                }
+            })
+        })
+        .await;
+        let worker = TemporalWorker::new(client, "tools", executor(&begun, &goes_on));
+        worker.run(async { done.wait().await }).await.unwrap();
+        assert_eq!(told(&calls), [TaskOutcome::Completed(json!("paid"))]);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_not_admitted_at_first_says_so() {
+        let (client, _) =
+            fake::client(|rpc, _| (rpc == "DescribeNamespace").then(|| Err(Status::permission_denied("no")))).await;
+        let worker = TemporalWorker::new(client, "tools", executor(&Moment::new(), &Moment::new()));
+        let error = worker.run(pending()).await.unwrap_err();
+        assert_eq!(error.kind(), TemporalErrorKind::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_can_not_go_on_tells_the_ends_of_its_calls_first() {
+        let (begun, goes_on) = (Moment::new(), Moment::new());
+        let executor = executor(&begun, &goes_on);
+        let (client, calls) = fake::slow_client(move |call| {
+            let (begun, goes_on) = (begun.clone(), goes_on.clone());
+            Box::pin(async move {
+                match (&*call.rpc, call.nth) {
+                    (POLL, 0) => Some(task()),
+                    // One of the few answers that the SDK takes for the end of a worker at once.
+                    (POLL, 1) => {
+                        begun.wait().await;
+                        Some(Err(Status::resource_exhausted(
+                            "grpc: received message larger than max",
+                        )))
+                    }
+                    (POLL | "PollWorkflowTaskQueue" | "PollNexusTaskQueue", _) => pending().await,
+                    // The SDK's worker is about to end.
+                    ("ShutdownWorker", _) => {
+                        goes_on.reach();
+                        None
+                    }
+                    _ => None,
+                }
+            })
+        })
+        .await;
+        let error = TemporalWorker::new(client, "tools", executor)
+            .run(pending())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), TemporalErrorKind::Worker);
+        let status = refusal::status_of(&error).unwrap();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(told(&calls), [TaskOutcome::Completed(json!("paid"))]);
+    }
 }
