@@ -26,8 +26,8 @@ pub struct BackendCapabilities {
     /// Most bytes of JSON that a [`TaskSpec`](crate::task::TaskSpec) or a [`Settlement`](super::Settlement) may have.
     /// Default: no limit.
     pub max_payload: Option<usize>,
-    /// Time for which an ended task can be found. An older task is not submitted again, because the engine may have
-    /// forgotten that it ran. Default: for ever.
+    /// Time for which an ended task can be found. An older task that an earlier process may have submitted is not
+    /// submitted again, because the engine may have forgotten that it ran. Default: for ever.
     pub retention: Option<Duration>,
 }
 

@@ -20,6 +20,7 @@ pub(super) use refusal::check;
 use super::{TaskCell, remote_engine::Remote};
 use crate::{
     backend::{BackendError, BackendErrorKind, CancelMode, Settlement},
+    clock::Timestamp,
     manager::layers::{STOP_SLACK, ToolRequest, ToolService, past_deadline, proof_needed, sleep_until_some},
     task::TaskOutcome,
     tool::{Effect, ToolError, ToolErrorKind},
@@ -67,19 +68,11 @@ impl Remote {
             is_taken: SetOnce::new(),
             was_told: SetOnce::new(),
             outage: Outage::default(),
+            sent_from: cell.manager().map(|manager| cell.spec.sent_from(manager.now())),
         };
         let Settlement { outcome, attempts } = following.settlement(deadline).await;
         watched.end(attempts);
         outcome
-    }
-
-    /// True if the engine may have forgotten a task that it had.
-    fn may_have_forgotten(&self, cell: &TaskCell) -> bool {
-        let age = cell
-            .manager()
-            .and_then(|manager| Some(manager.now().since(cell.spec.accepted?)));
-        let retention = self.capabilities.retention;
-        retention.is_some_and(|retention| age.is_some_and(|age| age > retention))
     }
 }
 
@@ -93,6 +86,8 @@ struct Following<'a> {
     /// Set once the engine was told to stop the task.
     was_told: SetOnce<()>,
     outage: Outage,
+    /// Earliest time at which the engine can have got the task.
+    sent_from: Option<Timestamp>,
 }
 
 impl Following<'_> {
@@ -168,12 +163,11 @@ impl Following<'_> {
 
     /// Waits until the engine has the end of the task.
     async fn end(&self) -> Settlement {
-        let Self { remote, cell, .. } = self;
         match self.submit().await {
             Ok(()) => {
                 let _it_may_be_told_to_stop = self.is_taken.set(());
             }
-            Err(_) if remote.may_have_forgotten(cell) => {}
+            Err(_) if self.may_be_forgotten() => {}
             // Told to stop, after a submit that may have reached the engine. Its answer to the stop tells.
             Err(error) if error.kind() == BackendErrorKind::Unreachable => return self.end_without_answer().await,
             Err(error) => return Settlement::new(self.refused(error), 0),
@@ -181,7 +175,7 @@ impl Following<'_> {
         match self.found().await {
             Ok(settlement) => settlement,
             Err(error) => {
-                log(cell, &error, "the engine lost sight of a task");
+                log(self.cell, &error, "the engine lost sight of a task");
                 let why = match error.kind() {
                     BackendErrorKind::NotFound => "its engine has no record of it any more",
                     _ => "its engine doesn't say what became of it",
@@ -214,15 +208,23 @@ impl Following<'_> {
 
     async fn submit(&self) -> Result<(), BackendError> {
         let Self { remote, cell, .. } = self;
-        if remote.may_have_forgotten(cell) {
+        if self.may_be_forgotten() {
             return Ok(());
         }
         let submit = || remote.backend.submit(cell.spec_to_send());
         // A task that was told to stop is not submitted again, nor one that grew too old meanwhile.
-        let goes_on = || !cell.is_cancelled() && !remote.may_have_forgotten(cell);
+        let goes_on = || !cell.is_cancelled() && !self.may_be_forgotten();
         self.outage
             .wait_out(cell, "an engine takes no task", submit, goes_on)
             .await
+    }
+
+    /// True if the engine may have had the task, and forgotten it.
+    fn may_be_forgotten(&self) -> bool {
+        let Self { remote, cell, .. } = self;
+        let age = self.sent_from.and_then(|sent| Some(cell.manager()?.now().since(sent)));
+        let retention = remote.capabilities.retention;
+        retention.is_some_and(|retention| age.is_some_and(|age| age > retention))
     }
 
     /// Outcome of a task that the engine has not taken, as far as this process knows.

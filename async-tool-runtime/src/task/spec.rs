@@ -57,7 +57,7 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     /// Time of the call, if it may be older than its submission. A backend with a
-    /// [retention](crate::backend::BackendCapabilities::retention) doesn't take an older task again.
+    /// [retention](crate::backend::BackendCapabilities::retention) doesn't take an older task again, if it may have had it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Timestamp>,
     /// W3C `traceparent` of the span that the task's span is a child of, for a [propagator](crate::manager::TracePropagator). On its way to a
@@ -70,6 +70,9 @@ pub struct TaskSpec {
     /// True if the time of the task runs on from its call over a restart: it waits for the outside, and does no work again.
     #[serde(skip)]
     pub(crate) keeps_clock: bool,
+    /// True if no engine can have the task, however old its call is.
+    #[serde(skip)]
+    pub(crate) is_unsent: bool,
 }
 
 impl TaskSpec {
@@ -96,7 +99,13 @@ impl TaskSpec {
             traceparent: None,
             holds_secret: false,
             keeps_clock: false,
+            is_unsent: false,
         }
+    }
+
+    /// Earliest time at which an engine can have got the task.
+    pub(crate) fn sent_from(&self, now: Timestamp) -> Timestamp {
+        self.accepted.filter(|_| !self.is_unsent).unwrap_or(now)
     }
 
     /// Time from which the manager's timeout of a task counts.

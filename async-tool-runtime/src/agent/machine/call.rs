@@ -16,7 +16,7 @@ use crate::{
     id::{TaskId, TaskNo},
     journal::{Awaited, Entry},
     task::{AsyncTaskResult, FutureArgument, TaskOutcome, TaskRef, TaskSpec, Timing, TurnNo},
-    tool::{Arguments, TaskTool, ToolCall, ToolError, ToolErrorKind, deep_result, is_too_deep, too_deep},
+    tool::{Arguments, InputRequest, TaskTool, ToolCall, ToolError, ToolErrorKind, deep_result, is_too_deep, too_deep},
 };
 
 /// Error of a call whose arguments the journal could not read back.
@@ -226,12 +226,14 @@ impl AgentMachine {
             return;
         }
         let filled = self.filled(record);
+        let is_survivor = self.survivors.contains(&number);
         let refusal = self.refusal_of_unkept(record).or_else(|| {
-            let is_survivor = self.survivors.contains(&number) && !self.policy.is_attached;
-            let call = filled.as_ref().ok().filter(|_| is_survivor)?;
+            let may_not_fit = is_survivor && !self.policy.is_attached;
+            let call = filled.as_ref().ok().filter(|_| may_not_fit)?;
             self.refusal_of_unfit(record, call)
         });
-        self.waiting.remove(&number);
+        let has_waited = self.waiting.remove(&number);
+        let asks = matches!(record.waits, Waits::Answer(InputRequest::Approval { .. }));
         match filled {
             Ok(call) => {
                 let spec = TaskSpec {
@@ -239,6 +241,8 @@ impl AgentMachine {
                     traceparent: record.traceparent.clone(),
                     holds_secret: self.holds_secret(record),
                     keeps_clock: record.waits != Waits::Nothing,
+                    // Results and approvals are waited for before a task is sent.
+                    is_unsent: !is_survivor || has_waited || asks,
                     ..TaskSpec::named(record.task, self.session.clone(), call)
                         .with_number(number)
                         .with_turn(record.turn)

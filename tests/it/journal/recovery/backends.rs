@@ -7,6 +7,7 @@ use async_tool_runtime::{
     backend::{Backend, BackendCapabilities, BackendErrorKind, CancelMode},
     journal::MemoryJournal,
     model::ModelStream,
+    policy::Approval,
     task::TaskSpec,
     testing::{Gates, MemoryEngine, ScriptedModel, assert_told_once},
     tool::{Dedupe, Effect},
@@ -191,5 +192,64 @@ async fn a_process_that_leaves_its_sessions_and_shuts_down_cancels_no_task_on_th
                 .all(|(_, reason)| reason == "the manager was shut down"),
             "{cancelled:?}"
         );
+    }
+}
+
+/// Reason for which a call is submitted late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Waiting {
+    Approval,
+    Result,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waited_longer_than_the_retention_is_submitted() {
+    let retention = secs(24 * 3600);
+    for waiting in [Waiting::Approval, Waiting::Result] {
+        for is_restarted in [false, true] {
+            let capabilities = BackendCapabilities::default().with_durable(true);
+            let backend = StubBackend::with(capabilities.with_retention(retention));
+            let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+            let approval = match waiting {
+                Waiting::Approval => Approval::Always,
+                Waiting::Result => Approval::Never,
+            };
+            // Both exist from the start, because a manager's clock begins at the system's time.
+            let managers = [(); 2].map(|()| {
+                let never = tool("never", |_| std::future::pending()).effect(Effect::Once);
+                manager(never.futures(true).approval(approval.clone()), backend.clone())
+            });
+            let build = |number: usize, model| {
+                let agent = AsyncAgent::builder(model, managers[number].clone());
+                agent.session(session()).journal(Arc::clone(&journal))
+            };
+            let calls = match waiting {
+                Waiting::Approval => vec![call("never", json!({}))],
+                Waiting::Result => vec![call("never", json!({})), call("never", json!({"of": {"$task": "#1"}}))],
+            };
+            let mut agent = build(0, model(calls)).start().await.unwrap();
+            agent.send("go").await.unwrap();
+            sleep(secs(5)).await;
+            let before = backend.submits();
+            advance(3 * retention).await;
+            if is_restarted {
+                agent.leave().await.unwrap();
+                agent = build(1, model([])).resume().await.unwrap();
+                idle().await;
+            }
+            backend.end(TaskOutcome::Completed(json!("done")), 1);
+            for question in agent.questions().await.unwrap() {
+                agent.manager().approve(question.asking).unwrap();
+            }
+            agent.run_until_idle().await.unwrap();
+            for task in agent.tasks().await.unwrap() {
+                assert_eq!(
+                    task.status,
+                    TaskStatus::Completed,
+                    "{waiting:?}, {is_restarted}: {task:?}"
+                );
+            }
+            assert_eq!(backend.submits(), before + 1, "{waiting:?}, {is_restarted}");
+        }
     }
 }

@@ -145,6 +145,31 @@ async fn a_task_older_than_the_retention_is_looked_for_and_not_submitted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_task_is_not_submitted_again_after_an_outage_beyond_the_retention() {
+    let day = secs(24 * 3600);
+    for is_found in [true, false] {
+        let backend = StubBackend::with(BackendCapabilities::default().with_retention(day));
+        backend.be_out_for(day + secs(3600));
+        let task = start_on(&backend, Effect::Once);
+        sleep(day + secs(3600 + 60)).await;
+        match is_found {
+            true => backend.end(TaskOutcome::Completed(json!(1)), 1),
+            false => backend.fail(Some(BackendErrorKind::NotFound)),
+        }
+        let outcome = task.outcome().await.outcome.clone();
+        assert_eq!(
+            backend.submitted().len(),
+            0,
+            "its first submit may have reached the engine"
+        );
+        match is_found {
+            true => assert_eq!(outcome.value(), Some(&json!(1))),
+            false => assert!(matches!(outcome, TaskOutcome::Unknown(_)), "{outcome:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_an_outage_makes_older_than_the_retention_is_not_submitted() {
     let day = secs(24 * 3600);
     for is_found in [true, false] {
