@@ -10,7 +10,7 @@ const DEPTH: usize = 256;
 /// Parses stored JSON, such as an [`Entry`](super::Entry), for journals that keep text.
 ///
 /// An entry is nested deeper than serde_json's own limit of 128 levels, because a model's output may use all of these. This reads 256
-/// levels. A journal needs serde_json's feature `float_roundtrip` besides, to read numbers to the last bit.
+/// levels. Numbers are read to the last bit.
 ///
 /// ```
 /// use async_tool_runtime::journal::{Entry, read_json};

@@ -63,7 +63,8 @@ pub(super) async fn whole_tasks<E: BackendEngine>(stage: Stage<E>) -> Checked {
     let _worker = stage.worker(2).await?;
     let arguments = json!({
         "text": "é \u{0}\u{1F600} \"quotes\" \\ \n <tag> \u{2028}",
-        "numbers": [0, -1, i64::MIN, u64::MAX, 1.0, -0.1, 1e300, 0.1 + 0.2],
+        // A fast but inexact parser of JSON changes the last bit of the last one.
+        "numbers": [0, -1, i64::MIN, u64::MAX, 1.0, -0.1, 1e300, 0.1 + 0.2, 0.956_084_237_158_156_9],
         "empty": [{}, [], "", null],
         "": {"a.b": [[[[1]]]]},
     });
