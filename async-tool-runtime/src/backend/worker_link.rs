@@ -21,11 +21,15 @@ use crate::future::BoxFuture;
 ///     }
 ///
 ///     fn report(&self, heartbeat: Heartbeat) {
-///         *self.0.lock().unwrap() = heartbeat;
+///         let mut latest = self.0.lock().unwrap();
+///         if latest.starts == heartbeat.starts {
+///             *latest = heartbeat;
+///         }
 ///     }
 /// }
 /// # let link = Link::default();
-/// # link.report(Heartbeat::new(1));
+/// # drop(link.save(Heartbeat::new(1)));
+/// # link.report(Heartbeat::new(2));
 /// # assert_eq!(link.0.lock().unwrap().starts, 1);
 /// ```
 pub trait WorkerLink: Send + Sync + 'static {
@@ -43,7 +47,8 @@ pub trait WorkerLink: Send + Sync + 'static {
     fn save(&self, heartbeat: Heartbeat) -> BoxFuture<'_, Result<(), BackendError>>;
 
     /// Takes progress, in a heartbeat that replaces the last one. It MUST NOT wait. It MAY skip heartbeats, except the
-    /// latest. Default: takes nothing.
+    /// latest. It MUST ignore one whose number of starts is not the saved one: a blocking function can report after its
+    /// start was taken back. Default: takes nothing.
     fn report(&self, heartbeat: Heartbeat) {
         drop(heartbeat);
     }

@@ -102,6 +102,12 @@ impl Executor {
 
     /// Sets the most starts of a task whose workers are lost while it runs. Then it fails with
     /// [`ToolErrorKind::Panicked`], or ends as unknown if it must not happen twice. Default: 4.
+    ///
+    /// A start counts whatever ended its worker: a tool, a lack of memory, or the loss of the machine. Tasks that have
+    /// lost two workers run one at a time. So a call that kills its workers costs a task beside it two starts at most: one
+    /// such call ends no other task, and two of them can end a task that runs beside both. New tasks aren't held back
+    /// meanwhile, because a long task that was unlucky would stall its worker. Set more starts for tasks that run longer than
+    /// machines live, and give a tool that may kill its workers a queue of its own.
     #[must_use]
     pub fn max_starts(mut self, starts: u32) -> Self {
         self.worker.max_starts = starts;
@@ -295,7 +301,7 @@ impl Run<'_> {
             format!("{starts} workers were lost while the tool ran, so it is not started again"),
         );
         TaskOutcome::Failed(error.with_model_message(
-            "the tool crashed its process each time it ran; this is a defect of the tool, not of the call",
+            "the process that ran the tool was lost each time; the tool may be the cause, or another one beside it",
         ))
     }
 

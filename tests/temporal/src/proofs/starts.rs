@@ -86,7 +86,7 @@ pub(crate) async fn never_twice(bench: &Bench) -> Result<String> {
     Ok(format!("25 tasks, {starts} starts; {unknown} unknown, 10 reconciled"))
 }
 
-/// A tool that kills its workers ends with an error, and takes none of its neighbours along.
+/// A call that kills its workers ends with an error, and its neighbours with their results.
 pub(crate) async fn poison(bench: &Bench) -> Result<String> {
     let manager = bench.manager(Duration::from_millis(2_200)).await?;
     let neighbours = submit(&manager, "nap", 0..10, 600)?;
