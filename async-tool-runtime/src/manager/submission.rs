@@ -56,7 +56,8 @@ impl Inner {
             let timeout = self.task_timeout.map(|timeout| spec.clock_from(now).after(timeout));
             spec.deadline = spec.deadline.or(timeout);
         }
-        if let Some(error) = self.remote.as_ref().and_then(|remote| remote.refusal(&spec)) {
+        let is_traced = self.traces.are_on();
+        if let Some(error) = self.remote.as_ref().and_then(|remote| remote.refusal(&spec, is_traced)) {
             return Err(self.refuse(spec.call, error));
         }
         let cell = TaskCell::below(awaited_by, spec, now, Some(Arc::clone(&layers)), Arc::downgrade(self));

@@ -6,6 +6,9 @@ use crate::{
     tool::{RegistryError, ToolError, ToolErrorKind, ToolRegistry},
 };
 
+/// Field that a span adds to a task, in version 00 of W3C's format.
+const TRACEPARENT: &str = r#""traceparent":"00-00000000000000000000000000000000-0000000000000000-00","#;
+
 /// Checks that all tools can run on a worker, as far as they say so.
 pub(in crate::manager) fn check(registry: &ToolRegistry) -> Result<(), RegistryError> {
     for definition in registry.definitions().iter() {
@@ -25,10 +28,17 @@ pub(in crate::manager) fn check(registry: &ToolRegistry) -> Result<(), RegistryE
 }
 
 impl Remote {
-    /// Error for a task that the engine can't carry.
-    pub(in crate::manager) fn refusal(&self, task: &TaskSpec) -> Option<ToolError> {
+    /// Error for a task that the engine can't carry. A traced task is sent with the `traceparent` of its own span.
+    pub(in crate::manager) fn refusal(&self, task: &TaskSpec, is_traced: bool) -> Option<ToolError> {
         let most = self.capabilities.max_payload?;
-        let bytes = json_bytes(task).filter(|bytes| *bytes > most)?;
+        let added = match is_traced && task.traceparent.is_none() {
+            true => TRACEPARENT.len(),
+            false => 0,
+        };
+        let bytes = json_bytes(task)?.saturating_add(added);
+        if bytes <= most {
+            return None;
+        }
         let error = ToolError::new(
             ToolErrorKind::InvalidArguments,
             format!(
