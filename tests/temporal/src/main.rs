@@ -50,9 +50,16 @@ async fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["worker", url, queue, slots, log] => worker(url, queue, slots, tools::manager(World::new(log)).build()?).await,
+        [kind @ ("worker" | "worker-with-rate"), url, queue, slots, log] => {
+            let worker = worker(url, queue, slots, &tools::manager(World::new(log)).build()?)?;
+            run_until_terminated(match kind {
+                "worker" => worker,
+                _ => worker.queue_rate(limits::RATE),
+            })
+            .await
+        }
         ["worker-without-tools", url, queue, slots, _] => {
-            worker(url, queue, slots, AsyncToolManager::builder().build()?).await
+            run_until_terminated(worker(url, queue, slots, &AsyncToolManager::builder().build()?)?).await
         }
         ["raw-worker", url, queue] => raw::worker(url, queue).await,
         ["agent", url, queue, journal, log, round] => agents::agent(url, queue, journal, log, round.parse()?).await,
@@ -62,12 +69,15 @@ async fn run() -> Result<()> {
     }
 }
 
-async fn worker(url: &str, queue: &str, slots: &str, manager: AsyncToolManager) -> Result<()> {
+fn worker(url: &str, queue: &str, slots: &str, manager: &AsyncToolManager) -> Result<TemporalWorker> {
+    Ok(TemporalWorker::new(url, queue, manager.executor().clone()).slots(slots.parse()?))
+}
+
+async fn run_until_terminated(worker: TemporalWorker) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
         terminate.recv().await;
     };
-    let worker = TemporalWorker::new(url, queue, manager.executor().clone()).slots(slots.parse()?);
     Ok(worker.run(stop).await?)
 }
 
@@ -127,6 +137,8 @@ async fn prove(program: &Path, directory: &Path, names: &[&str]) -> Result<()> {
     run.proof("14-open-tasks", async { cancel::seen(&bench("seen")?).await })
         .await;
     run.proof("15-rules", async { suite::rules(&bench("rules")?).await })
+        .await;
+    run.proof("16-queue-rate", async { limits::queue_rate(&bench("rate")?).await })
         .await;
     run.proof("figures", async { figures::figures(&bench("figures")?).await })
         .await;

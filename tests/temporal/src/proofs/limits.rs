@@ -1,4 +1,4 @@
-//! Sizes, and tools that a worker doesn't have.
+//! Sizes, rates, and tools that a worker doesn't have.
 
 use std::time::Duration;
 
@@ -8,9 +8,12 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    bench::{Bench, HEARTBEAT, all_completed, call, results, session},
+    bench::{Bench, HEARTBEAT, all_completed, call, results, session, submit},
     process::Process,
 };
+
+/// Starts in a second that all workers of a queue with a rate make.
+pub(crate) const RATE: f64 = 4.0;
 
 /// Arguments and results over the limit are errors that name it, and the tool starts once at most.
 pub(crate) async fn payloads(bench: &Bench) -> Result<String> {
@@ -89,4 +92,28 @@ pub(crate) async fn unknown_tool(bench: &Bench) -> Result<String> {
         bench.world.count("start")
     );
     Ok("handed back until a worker with the tool came; one start".to_owned())
+}
+
+/// Two workers together start no more tasks in a second than their queue has as its rate.
+pub(crate) async fn queue_rate(bench: &Bench) -> Result<String> {
+    const TASKS: usize = 24;
+    let path = bench.world.path().to_str().context("the path of the log is no text")?;
+    let log = bench.world.path().with_extension("workers");
+    let worker = || Process::of_this_program(&["worker-with-rate", &bench.url, &bench.queue, "20", path], &log);
+    let _workers = [worker()?, worker()?];
+    let manager = bench.manager(HEARTBEAT).await?;
+    // The server learns the rate from the first poll.
+    all_completed(&results(&submit(&manager, "nap", 0..1, 1)?).await?)?;
+    all_completed(&results(&submit(&manager, "nap", 1..TASKS + 1, 1)?).await?)?;
+    let mut starts: Vec<u64> = bench.world.events("start").iter().map(|start| start.at).collect();
+    starts.sort_unstable();
+    let (first, last) = (starts[1], starts[TASKS]);
+    let took = Duration::from_millis(last - first);
+    // Half of what the rate says: the server lets a burst through, and shares the rate out to the parts of the queue.
+    let least = Duration::from_secs(3);
+    ensure!(took >= least, "{TASKS} starts took {took:?}, less than {least:?}");
+    Ok(format!(
+        "{TASKS} starts at {RATE} in a second took {} ms",
+        took.as_millis()
+    ))
 }
