@@ -127,7 +127,6 @@ impl Watch {
                 () = self.wanted.notified(), if !since.token.is_empty() => None,
             };
             match looked {
-                None => {}
                 Some(Ok(described)) => {
                     position.go_on(&described);
                     let said = heartbeat(client, &described).await;
@@ -138,7 +137,7 @@ impl Watch {
                 }
                 // The end of the task says so, too.
                 Some(Err(error)) if error.kind() != BackendErrorKind::Unreachable => break,
-                Some(Err(_)) => {}
+                None | Some(Err(_)) => {}
             }
             // The place is kept meanwhile, which limits the calls of all tasks together.
             sleep(PACE).await;
