@@ -141,7 +141,9 @@ impl AgentMachine {
         let limit = self.policy.limits.repetitions.max(2);
         let told = self.told_calls_of_run();
         let mut turns = told.chunk_by(|one, other| one.turn == other.turn);
-        let (mut last, mut delivered, mut count): (&[&TaskRecord], Vec<TaskNo>, _) = (&[], Vec::new(), 0);
+        let (mut last, mut count): (&[&TaskRecord], _) = (&[], 0);
+        // The next turn would tell the results that wait.
+        let mut delivered: Vec<TaskNo> = self.ledger.inbox().map(|(number, _)| number).collect();
         for message in self.ledger.transcript().messages().iter().rev() {
             match &**message {
                 Message::Answers(_) => {}
