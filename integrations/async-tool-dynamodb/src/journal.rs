@@ -18,6 +18,8 @@ use crate::{
 /// A handle is cheap to clone. Dropping the last handle gives the journal's sessions up, if the tokio runtime goes on. At the end of a
 /// program, [`close`](Self::close) waits for that. Without it, other processes wait for the [lease](DynamoJournalBuilder::lease).
 ///
+/// Nothing is removed: [`remove`](Journal::remove) returns false, and a closed session stays in the tables.
+///
 /// # Panics
 ///
 /// Appends panic outside of a tokio runtime, like the SDK.
@@ -28,6 +30,8 @@ use crate::{
 #[derive(Clone)]
 pub struct DynamoJournal {
     shared: Arc<Shared>,
+    /// Counts the handles. Requests in the background share the rest, too.
+    handles: Arc<()>,
     snapshot_every: Option<NonZeroU64>,
 }
 
@@ -63,6 +67,7 @@ impl DynamoJournal {
     pub(crate) fn of(shared: Shared, snapshot_every: Option<NonZeroU64>) -> Self {
         Self {
             shared: Arc::new(shared),
+            handles: Arc::default(),
             snapshot_every,
         }
     }
@@ -89,14 +94,18 @@ impl DynamoJournal {
         create::create(&self.shared.tables).await
     }
 
-    /// Drops this handle. If it is the last one, gives all sessions up and waits for the answer.
+    /// Drops this handle. If it is the last one, waits for the appends in the background, gives all sessions up, and waits for the answer.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if DynamoDB can't be told. Then other processes wait for the lease.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the journal closes as if its handle had been dropped.
     pub async fn close(self) -> Result<(), StoreError> {
-        match Arc::into_inner(self.shared) {
-            Some(shared) => shared.owner.leave(&shared.tables, || false).await,
+        match Arc::into_inner(self.handles) {
+            Some(()) => self.shared.close().await,
             None => Ok(()),
         }
     }

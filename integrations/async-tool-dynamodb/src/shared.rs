@@ -189,6 +189,22 @@ impl Shared {
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Ends the keeper and gives all sessions up, after the writes that have begun. There is no handle for another one.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.end_keeper().await;
+        self.turns.wait().await;
+        // A write has started it again.
+        self.end_keeper().await;
+        self.owner.leave(&self.tables, || false).await
+    }
+
+    async fn end_keeper(&self) {
+        if let Some(keeper) = self.keeper() {
+            keeper.abort();
+            let _it_was_aborted = keeper.await;
+        }
+    }
+
     /// Ends the signs of life without a word to the table, as the end of the process would.
     pub(crate) async fn abandon(&self) {
         if let Some(keeper) = self.keeper() {

@@ -38,6 +38,17 @@ impl Turns {
             }
         }
     }
+
+    /// Waits until all writers that have joined a queue have ended.
+    pub(crate) async fn wait(&self) {
+        let sessions: Vec<SessionId> = {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.keys().cloned().collect()
+        };
+        for session in sessions {
+            drop(self.enqueue(&session).await);
+        }
+    }
 }
 
 #[cfg(test)]
