@@ -59,7 +59,10 @@ impl DynamoJournalBuilder {
         self
     }
 
-    /// Sets the time for which a request is sent again after throttling, conflicts and lost connections. Default: 10 s.
+    /// Sets the time for which a request is sent again after throttling, conflicts, lost connections and lost answers. Default: 10 s.
+    ///
+    /// An answer counts as lost after a third of that time, but not before 2 s or after 15 s. A timeout of the given client counts instead; if it
+    /// is longer than this time, a lost answer is not asked for again.
     ///
     /// The retries of the given client are not used, because a repeated append has to carry the same token.
     pub fn retry_for(mut self, limit: Duration) -> Self {

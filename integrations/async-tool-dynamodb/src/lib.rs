@@ -34,7 +34,7 @@
 //!
 //! # Retries
 //!
-//! The journal retries what may pass: throttling, conflicts with other transactions, lost connections, errors of the server. It does so for
+//! The journal retries what may pass: throttling, conflicts with other transactions, lost connections and answers, errors of the server. It does so for
 //! [`retry_for`](DynamoJournalBuilder::retry_for), and then says the last cause. The SDK's own retries are off. A refusal for good, such as a
 //! missing permission, is told at once.
 //!

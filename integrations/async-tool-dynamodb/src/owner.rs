@@ -122,7 +122,13 @@ impl Owner {
     ) -> Result<Standing, StoreError> {
         if let Some(known) = &**standing {
             let asked = Standing::now(known.id.clone());
-            if beat(tables, &known.id, (self.lease / 4).max(SHORTEST_LIMIT)).await? {
+            if beat(
+                tables,
+                &known.id,
+                (self.lease / 4).max(SHORTEST_LIMIT).min(tables.attempt),
+            )
+            .await?
+            {
                 **standing = Some(asked.clone());
                 return Ok(asked);
             }

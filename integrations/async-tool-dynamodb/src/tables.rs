@@ -8,8 +8,9 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
-/// Longest time of one attempt, unless the host's client has a limit of its own.
-const ATTEMPT: Duration = Duration::from_secs(15);
+/// Bounds of the time of one attempt, unless the host's client has a limit of its own.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
 
 /// An item of a table.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -24,16 +25,19 @@ pub(crate) struct Tables {
     pub(crate) log: String,
     /// Time for which a request that may succeed later is sent again.
     pub(crate) retry_for: Duration,
+    /// Time after which an answer counts as lost: short enough for a second and a third attempt.
+    pub(crate) attempt: Duration,
 }
 
 impl Tables {
     /// The SDK's own retries are off: they would end a transaction's conflict with an error, and add to the waits of this crate.
     pub(crate) fn new(client: &Client, prefix: &str, retry_for: Duration) -> Self {
+        let attempt = (retry_for / 3).clamp(SHORTEST_ATTEMPT, LONGEST_ATTEMPT);
         let known = client.config().timeout_config().cloned();
         let timeouts = match known {
             Some(known) if known.operation_attempt_timeout().is_some() || known.operation_timeout().is_some() => known,
-            Some(known) => known.into_builder().operation_attempt_timeout(ATTEMPT).build(),
-            None => TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build(),
+            Some(known) => known.into_builder().operation_attempt_timeout(attempt).build(),
+            None => TimeoutConfig::builder().operation_attempt_timeout(attempt).build(),
         };
         let config = client.config().to_builder();
         let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
@@ -47,6 +51,7 @@ impl Tables {
             heads: format!("{prefix}-heads"),
             log: format!("{prefix}-log"),
             retry_for,
+            attempt,
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
 
 mod agents;
+mod answers;
 mod blobs;
 mod conformance;
 mod faults;
