@@ -134,16 +134,19 @@ impl Drop for Opened {
     }
 }
 
-/// Opens a file past SQLite, unless this process has it open as a journal.
+/// Opens a file past SQLite, unless this process has it open as a journal. Links are resolved, because the log is beside the
+/// file and not beside a link to it.
 pub(crate) fn past_sqlite<T>(path: &Path, open: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, OpenError> {
     let opened = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if cfg!(unix) && opened.contains_key(&Id::of(&metadata(path)?)) {
+    let found = metadata(path)?;
+    if cfg!(unix) && opened.contains_key(&Id::of(&found)) {
         return Err(OpenError::Busy {
             path: path.to_owned(),
             process: Some(std::process::id()),
         });
     }
-    open(path).map_err(|error| fail(path, error))
+    let target = fs::canonicalize(path).map_err(|error| fail(path, error))?;
+    open(&target).map_err(|error| fail(path, error))
 }
 
 fn fail(path: &Path, error: io::Error) -> OpenError {
