@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::{chain::Hex, schema::has_blobs};
+use crate::{chain::Hex, error::is_damage, schema::has_blobs};
 
 /// Field of a reference in an entry. Entries without it are not parsed.
 const MARK: &[u8] = b"\"$media\"";
@@ -16,7 +16,7 @@ const MARK: &[u8] = b"\"$media\"";
 pub(crate) enum Found {
     Bytes(Vec<u8>),
     Missing,
-    /// The bytes don't have the SHA-256 of their name.
+    /// The bytes don't have the SHA-256 of their name, or their page is damaged.
     Damaged,
 }
 
@@ -43,12 +43,16 @@ pub(crate) fn find(connection: &Connection, session: &str, name: &str) -> rusqli
     let Some(digest) = digest(name).filter(|_| has_blobs(connection).unwrap_or(false)) else {
         return Ok(Found::Missing);
     };
-    let bytes: Option<Vec<u8>> = connection
+    let read = connection
         .prepare_cached(
             "SELECT bytes FROM blobs WHERE session = (SELECT number FROM sessions WHERE name = ?1) AND digest = ?2",
         )?
-        .query_row(params![session, digest], |row| row.get(0))
-        .optional()?;
+        .query_row(params![session, digest], |row| row.get::<_, Vec<u8>>(0))
+        .optional();
+    let bytes = match read {
+        Err(error) if is_damage(&error) => return Ok(Found::Damaged),
+        read => read?,
+    };
     Ok(match bytes {
         Some(bytes) if <[u8; 32]>::from(Sha256::digest(&bytes)) == digest => Found::Bytes(bytes),
         Some(_) => Found::Damaged,

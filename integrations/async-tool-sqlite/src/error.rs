@@ -207,6 +207,11 @@ pub enum StoreError {
         /// SHA-256 of the bytes that were written.
         blob: String,
     },
+    /// A page of the file is damaged, and it isn't known which entries are on it.
+    DamagedFile {
+        /// SQLite's description of the damage.
+        detail: String,
+    },
     /// Any other error of SQLite or the system.
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -221,12 +226,28 @@ impl StoreError {
     }
 }
 
+/// True if the file is damaged where it was read: a page, or the type of a value.
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+        )
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { process: None },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            _ if is_damage(&error) => Self::DamagedFile {
+                detail: error.to_string(),
+            },
             _ => Self::other(error),
         }
     }
@@ -276,6 +297,11 @@ impl fmt::Display for StoreError {
                 f,
                 "the bytes {blob} of session {:?} are missing or damaged; restore the file from a copy",
                 session.as_str()
+            ),
+            Self::DamagedFile { detail } => write!(
+                f,
+                "the file is damaged ({detail}); take a copy of it and its -wal file, then save its entries with `async-tool journal export \
+                 --salvage`"
             ),
             Self::Other(source) => source.fmt(f),
         }

@@ -20,6 +20,7 @@ use crate::{
     append::Append,
     blob::{self, Found},
     clock::Clock,
+    error::is_damage,
     file::Opened,
     page::{Page, Raw},
     reader::Reader,
@@ -342,6 +343,13 @@ pub(crate) fn read_raw(connection: &Connection, place: Place) -> Piece<Place, Ra
     } = place;
     let page = match Page::read(connection, session.as_str(), after) {
         Ok(page) => page,
+        Err(error) if is_damage(&error) => {
+            return Piece::failed(StoreError::Unreadable {
+                session,
+                seq: Seq::new(after + 1),
+                source: error.into(),
+            });
+        }
         Err(error) => return Piece::failed(error),
     };
     let mut known = after;

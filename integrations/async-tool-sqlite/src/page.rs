@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
 use crate::{
     chain::Hash,
     checksum::checksum,
+    error::is_damage,
     pack,
     schema::{has_sums, place, seq_of},
 };
@@ -72,9 +73,14 @@ impl Page {
                 raw.sum = Some(checksum(session, raw.seq, &raw.bytes));
             }
         }
-        page.is_going_on = view
+        page.is_going_on = match view
             .prepare_cached("SELECT 1 FROM entries WHERE place > ?1 AND place <= ?2 LIMIT 1")?
-            .exists(params![place(number, last), place(number, u64::MAX)])?;
+            .exists(params![place(number, last), place(number, u64::MAX)])
+        {
+            // The damage of a page behind the session is another one's.
+            Err(error) if is_damage(&error) => false,
+            is_going_on => is_going_on?,
+        };
         Ok(page)
     }
 
@@ -113,7 +119,14 @@ pub(crate) fn entries(
     let mut rows = statement.query(params![place(session, after), place(session, last), most as i64])?;
     let mut entries = Vec::new();
     let mut bytes = 0;
-    while let Some(row) = rows.next()? {
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            // The next read begins with the damage.
+            Err(error) if is_damage(&error) && !entries.is_empty() => break,
+            Err(error) => return Err(error),
+        };
         let entry = Raw {
             seq: seq_of(row.get(0)?),
             // Bytes, not text: damaged text may not be UTF-8, and the caller reports which entry that is.

@@ -11,6 +11,7 @@ use crate::{
     StoreError,
     append::{Outcome, Refusal, Writing, held_by_another},
     checksum::checksum,
+    error::is_damage,
     schema::has_sums,
 };
 
@@ -91,4 +92,5 @@ pub(crate) fn read(connection: &Connection, session: &str) -> rusqlite::Result<O
         })
         .optional()
         .map(Option::flatten)
+        .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })
 }

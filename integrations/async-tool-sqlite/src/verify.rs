@@ -12,6 +12,7 @@ use crate::{
     Head, SqliteJournal, StoreError,
     blob::{self, Found},
     chain::{self, Hash},
+    error::is_damage,
     journal::run_piece,
     page::Page,
     stream::{Piece, Pieces},
@@ -53,7 +54,7 @@ pub enum Tampering {
     Changed,
     /// The entry exists, but lies after the session's end.
     Unexpected,
-    /// The entry is not JSON, or its packed row is damaged.
+    /// The entry is not JSON, or its packed row or its page is damaged.
     Unreadable,
     /// The last entry's link differs from the session's head.
     HeadChanged,
@@ -118,7 +119,7 @@ impl SqliteJournal {
 
     async fn verify_walk(&self, mut walk: Walk) -> Result<Verification, ReadError> {
         loop {
-            let step = self.shared.reader().query(move |connection| Ok(walk.step(connection)?));
+            let step = self.shared.reader().query(move |connection| walk.step(connection));
             match step.await? {
                 Step::More(next) => walk = next,
                 Step::Done(verification) => return Ok(verification),
@@ -151,8 +152,11 @@ impl Walk {
         }
     }
 
-    fn step(mut self, connection: &Connection) -> rusqlite::Result<Step> {
-        let page = Page::read(connection, self.session.as_str(), self.known)?;
+    fn step(mut self, connection: &Connection) -> Result<Step, StoreError> {
+        let page = match Page::read(connection, self.session.as_str(), self.known) {
+            Err(error) if is_damage(&error) => return Ok(Step::Done(self.unreadable())),
+            page => page?,
+        };
         let before = self.known;
         let tampering = match self.follow(&page) {
             None => self.follow_blobs(connection, &page, before)?,
@@ -185,6 +189,20 @@ impl Walk {
             finding: tampering.map(|tampering| Finding { seq, tampering }),
             session: self.session,
         }))
+    }
+
+    /// The result if the page of the next entry is damaged.
+    fn unreadable(self) -> Verification {
+        Verification {
+            entries: self.known,
+            is_chained: self.kept.is_some() || self.link != chain::ORIGIN,
+            head: None,
+            finding: Some(Finding {
+                seq: Seq::new(self.known + 1),
+                tampering: Tampering::Unreadable,
+            }),
+            session: self.session,
+        }
     }
 
     /// Checks the page's entries in order. A finding concerns the entry after the last sound one.
