@@ -5,8 +5,7 @@
 //! 1. Nothing is lost: the bytes and the links of entries are packed. Before the entries are deleted, the pack is
 //!    unpacked and compared with them.
 //! 2. Row, entries and the session's count of packed entries change in one transaction. So a reader finds each entry
-//!    once, at any time. It happens only if the session is still the one that was read: another process may have removed it,
-//!    and its number is that of the next one then.
+//!    once, at any time. It happens only if the session is as it was read: another process may have packed or removed it.
 //! 3. Appends wait for one small transaction at most: the reader thread reads and compresses, and pages are returned in
 //!    small groups.
 
@@ -15,7 +14,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::{
-    SqliteJournal, StoreError, pack,
+    SqliteJournal, StoreError,
+    error::is_damage,
+    pack,
     page::{Raw, entries},
     schema::place,
 };
@@ -77,17 +78,19 @@ impl SqliteJournal {
         {
             let (session, is_last) = (bundle.session, bundle.is_last);
             let count = bundle.entries.len() as u64;
-            let is_packed = match bundle.pack {
+            let written = match bundle.pack {
                 Some(_) => self.write(move |file| bundle.write(file)).await?,
-                None => false,
+                None => Written::Damaged,
             };
-            if is_packed {
-                done.entries += count;
-                done.sessions += u64::from(is_last);
-            } else {
-                done.skipped += 1;
+            match written {
+                Written::Packed => {
+                    done.entries += count;
+                    done.sessions += u64::from(is_last);
+                }
+                Written::Changed => {}
+                Written::Damaged => done.skipped += 1,
             }
-            if is_last || !is_packed {
+            if is_last || written != Written::Packed {
                 after = session;
             }
         }
@@ -98,12 +101,18 @@ impl SqliteJournal {
     }
 }
 
+/// Outcome of packing some entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Packed,
+    /// Another process has packed, continued or removed the session since it was read. No damage.
+    Changed,
+    Damaged,
+}
+
 /// A row to be written.
 struct Bundle {
     session: i64,
-    name: String,
-    /// Time of the session's last append, which tells it from a later one of its name and number.
-    changed: i64,
     entries: Vec<Raw>,
     is_last: bool,
     /// `None` if the entries can't be packed.
@@ -116,21 +125,23 @@ impl Bundle {
         let view = connection.unchecked_transaction()?;
         let found = view
             .prepare_cached(
-                "SELECT number, packed, last, name, changed FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
+                "SELECT number, packed, last, name FROM sessions WHERE closed AND packed < last AND number > ?1 ORDER BY number LIMIT 1",
             )?
             .query_row([after], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
             })
             .optional()?;
-        let Some((session, packed, last, name, changed)) = found else {
+        let Some((session, packed, last, name)) = found else {
             return Ok(None);
         };
-        let entries = entries(&view, session, packed, last, ENTRIES, BYTES)?;
+        let entries = match entries(&view, session, packed, last, ENTRIES, BYTES) {
+            // A session without entries can't be packed.
+            Err(error) if is_damage(&error) => Vec::new(),
+            entries => entries?,
+        };
         let pack = pack(&entries, &name, packed).map_err(StoreError::other)?;
         Ok(Some(Self {
             session,
-            name,
-            changed,
             is_last: entries.last().is_none_or(|entry| entry.seq >= last),
             entries,
             pack,
@@ -138,20 +149,20 @@ impl Bundle {
     }
 
     /// Replaces the entries by the row, unless the session has changed.
-    fn write(self, connection: &mut Connection) -> rusqlite::Result<bool> {
+    fn write(self, connection: &mut Connection) -> rusqlite::Result<Written> {
         let (Some(pack), Some(first), Some(last)) = (self.pack, self.entries.first(), self.entries.last()) else {
-            return Ok(false);
+            return Ok(Written::Damaged);
         };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let bytes: usize = self.entries.iter().map(|entry| entry.bytes.len()).sum();
         let is_as_before = transaction
             .prepare_cached(
                 "UPDATE sessions SET packed = ?3
-                 WHERE number = ?1 AND packed = ?2 AND closed AND last >= ?3 AND name = ?4 AND changed = ?5",
+                 WHERE number = ?1 AND packed = ?2 AND closed AND last >= ?3",
             )?
-            .execute(params![self.session, first.seq - 1, last.seq, self.name, self.changed])?;
+            .execute(params![self.session, first.seq - 1, last.seq])?;
         if is_as_before == 0 {
-            return Ok(false);
+            return Ok(Written::Changed);
         }
         let from = place(self.session, first.seq);
         transaction
@@ -161,7 +172,7 @@ impl Bundle {
             .prepare_cached("DELETE FROM entries WHERE place BETWEEN ?1 AND ?2")?
             .execute(params![from, place(self.session, last.seq)])?;
         transaction.commit()?;
-        Ok(true)
+        Ok(Written::Packed)
     }
 }
 
@@ -211,4 +222,48 @@ fn size(connection: &mut Connection) -> rusqlite::Result<u64> {
     let pages: u64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let size: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     Ok(pages * size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checksum::checksum, schema};
+
+    /// A file with a closed session of three entries.
+    fn file() -> (tempfile::TempDir, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = Connection::open(directory.path().join("sessions.db")).unwrap();
+        schema::prepare(&mut file).unwrap();
+        file.execute_batch(
+            "INSERT INTO sessions (name, last, closed, began, changed, bytes) VALUES ('a', 3, TRUE, 1, 1, 6)",
+        )
+        .unwrap();
+        for seq in 1..=3 {
+            let row = params![place(1, seq), "{}", checksum("a", seq, b"{}")];
+            file.execute("INSERT INTO entries (place, entry, sum) VALUES (?1, ?2, ?3)", row)
+                .unwrap();
+        }
+        (directory, file)
+    }
+
+    #[test]
+    fn a_session_that_another_process_changes_meanwhile_does_not_count_as_damaged() {
+        for (change, expected) in [
+            ("", Written::Packed),
+            ("DELETE FROM sessions", Written::Changed),
+            ("UPDATE sessions SET packed = 3", Written::Changed),
+            ("UPDATE sessions SET closed = FALSE", Written::Changed),
+        ] {
+            let (_directory, mut file) = file();
+            let bundle = Bundle::next(&file, 0).unwrap().unwrap();
+            file.execute_batch(change).unwrap();
+            assert_eq!(bundle.write(&mut file).unwrap(), expected, "{change}");
+        }
+        let (_directory, mut file) = file();
+        file.execute_batch("UPDATE entries SET entry = '[]' WHERE seq = 2")
+            .unwrap();
+        let bundle = Bundle::next(&file, 0).unwrap().unwrap();
+        assert!(bundle.pack.is_none());
+        assert_eq!(bundle.write(&mut file).unwrap(), Written::Damaged);
+    }
 }

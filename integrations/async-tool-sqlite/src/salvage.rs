@@ -32,6 +32,8 @@ use crate::{
 };
 
 /// A damaged journal. It reads every page of the file and of its log, and changes nothing.
+///
+/// A removed session may be among those that are found, until its pages are used again.
 #[derive(Debug)]
 pub struct Salvage {
     images: Images,
@@ -68,14 +70,14 @@ pub struct SalvagedSession {
 }
 
 /// A stored page: one of the file, or a frame of the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Image {
     Page(u32),
     Frame(u32),
 }
 
 /// A row of a stored page.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Location {
     image: Image,
     row: i64,
@@ -120,7 +122,11 @@ impl Salvage {
                 })
             })
             .collect();
-        sessions.retain(|session| session.last > 0);
+        // Of several sessions of a name, all but the last were removed.
+        let mut newer = BTreeSet::new();
+        sessions.reverse();
+        sessions.retain(|session| session.last > 0 && newer.insert(session.session.clone()));
+        sessions.reverse();
         Ok(Self {
             images,
             sessions,
@@ -180,8 +186,8 @@ struct Known {
     last: u64,
 }
 
-/// Entries of the pack that was read last, by its row.
-type Unpacked = Option<(i64, Vec<Raw>)>;
+/// Entries of the row that was read last. A row's number alone doesn't name it: an entry and the pack that replaced it have the same.
+type Unpacked = Option<(Location, Vec<Raw>)>;
 
 /// All stored pages.
 #[derive(Debug)]
@@ -244,6 +250,7 @@ impl Images {
                         if rest.len() == 7 =>
                     {
                         let known = names.entry(row).or_default();
+                        // The largest, because an older state may lie on a later page. Numbers are never given again.
                         known.last = known.last.max(u64::try_from(*last).unwrap_or(0));
                         known.add(0, name);
                     }
@@ -335,13 +342,13 @@ impl Images {
     }
 
     fn entry(&mut self, session: &str, seq: u64, at: Location, pack: &mut Unpacked) -> io::Result<Option<Raw>> {
-        if pack.as_ref().is_none_or(|(row, _)| *row != at.row) {
+        if pack.as_ref().is_none_or(|(read, _)| *read != at) {
             let page = self.read(at.image)?;
             let mut entries = Vec::new();
             for cell in cells(&page, self.start(at.image)).filter(|cell| cell.row == Some(at.row)) {
                 entries = self.entries(session, at.row, &cell, at.image)?;
             }
-            *pack = Some((at.row, entries));
+            *pack = Some((at, entries));
         }
         let mut entries = pack.iter().flat_map(|(_, entries)| entries);
         Ok(entries.find(|raw| raw.seq == seq).cloned())

@@ -17,7 +17,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4154_4A4C;
 pub(crate) const VERSION: i32 = STEPS.len() as i32;
 
 /// Steps from each version to the next. A published step never changes.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     // The key of an entry is `session << 32 | seq`. So a session's entries lie together, in order. A plain table by row
     // number stores long rows better than one without row numbers, and compares one number instead of two. Constraints
     // of `sessions` limit both halves.
@@ -127,6 +127,28 @@ const STEPS: [&str; 3] = [
         bytes BLOB NOT NULL,
         UNIQUE (session, digest)
     ) STRICT;
+    ",
+    // The number of a removed session is never given again. What is left of it in a log or on a free page would otherwise
+    // count as entries of the next session.
+    "
+    CREATE TABLE numbered (
+        number INTEGER PRIMARY KEY AUTOINCREMENT
+            CONSTRAINT at_most_2147483647_sessions CHECK (number BETWEEN 1 AND 2147483647),
+        name TEXT NOT NULL UNIQUE,
+        last INTEGER NOT NULL
+            CONSTRAINT at_most_4294967295_entries CHECK (last BETWEEN 0 AND 4294967295),
+        closed INTEGER NOT NULL,
+        packed INTEGER NOT NULL DEFAULT 0,
+        owner INTEGER,
+        began INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        head BLOB
+    ) STRICT;
+    INSERT INTO numbered SELECT * FROM sessions;
+    DROP TABLE sessions;
+    ALTER TABLE numbered RENAME TO sessions;
+    CREATE INDEX sessions_to_pack ON sessions (number) WHERE closed AND packed < last;
     ",
 ];
 

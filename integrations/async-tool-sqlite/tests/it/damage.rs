@@ -9,11 +9,12 @@ use async_tool_runtime::{
     Journal as _,
     journal::{Claim, Seq, SessionFilter},
 };
-use async_tool_sqlite::{Salvage, SqliteJournal};
+use async_tool_sqlite::{OpenCheck, Salvage, SqliteJournal, StoreError, Tampering};
+use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::fixture::{Place, messages, names, read, session, write};
+use crate::fixture::{Place, closed, messages, names, read, read_after, session, write};
 
 const SESSIONS: u64 = 5;
 
@@ -166,5 +167,126 @@ async fn the_log_of_a_file_that_was_deleted_or_emptied_is_kept() {
         let report = copy.open().open_report().clone();
         let kept = Salvage::open(report.damaged_log.unwrap().copy.unwrap()).unwrap();
         assert_eq!(kept.sessions()[0].entries, 100);
+    }
+}
+
+/// Copies the files of an open journal, as a killed process leaves them.
+fn as_if_killed(place: &Place) -> Place {
+    let copy = Place::new();
+    for name in ["sessions.db", "sessions.db-wal"] {
+        fs::copy(place.file(name), copy.file(name)).unwrap();
+    }
+    copy
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_salvage_through_a_link_reads_the_log_of_the_file() {
+    let place = Place::new();
+    let journal = place.open();
+    write(&journal, "a", 0, 100).await.unwrap();
+    let copy = as_if_killed(&place);
+    let link = copy.file("link.db");
+    std::os::unix::fs::symlink("sessions.db", &link).unwrap();
+    let salvage = Salvage::open(&link).unwrap();
+    let found: Vec<_> = salvage
+        .sessions()
+        .iter()
+        .map(|found| (found.session.as_str(), found.entries))
+        .collect();
+    assert_eq!(found, [("a", 100)]);
+}
+
+#[tokio::test]
+async fn a_salvage_never_mixes_a_removed_session_with_the_next_one() {
+    for name in ["a", "b"] {
+        let place = Place::new();
+        let journal = place.open();
+        let mut old = messages(0, 50);
+        old.push(closed());
+        journal
+            .append(&session("a"), &Claim::new(), Seq::START, &old)
+            .await
+            .unwrap();
+        assert!(journal.remove(&session("a")).await.unwrap());
+        write(&journal, name, 0, 20).await.unwrap();
+        let copy = as_if_killed(&place);
+        let mut salvage = Salvage::open(copy.path()).unwrap();
+        let sessions = salvage.sessions().to_vec();
+        let found: Vec<_> = sessions.iter().filter(|found| found.session.as_str() == name).collect();
+        let [found] = found[..] else {
+            panic!("{name}: {sessions:?}");
+        };
+        assert_eq!(
+            (found.entries, found.last, &found.missing[..]),
+            (20, 20, &[][..]),
+            "{name}"
+        );
+        for found in &sessions {
+            let lines: Vec<_> = salvage.export(found).collect::<Result<_, _>>().unwrap();
+            assert_eq!(lines.len() as u64, found.entries, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_a_finding_at_its_first_entry_and_the_other_sessions_are_verified() {
+    for is_packed in [false, true] {
+        let place = Place::new();
+        let journal = place.open();
+        let mut long = messages(0, 3_000);
+        long.push(closed());
+        write(&journal, "a", 0, 5).await.unwrap();
+        journal
+            .append(&session("b"), &Claim::new(), Seq::START, &long)
+            .await
+            .unwrap();
+        write(&journal, "c", 0, 5).await.unwrap();
+        if is_packed {
+            journal.compact().await.unwrap();
+        }
+        journal.close().await;
+        let mut file = fs::read(place.path()).unwrap();
+        let page = if is_packed {
+            // One row, so the table's first page.
+            let database = rusqlite::Connection::open(place.path()).unwrap();
+            let root = "SELECT rootpage - 1 FROM sqlite_schema WHERE name = 'packs'";
+            database.query_row(root, [], |row| row.get(0)).unwrap()
+        } else {
+            let mut pages = file.chunks(4096);
+            let has_entry = |page: &[u8]| page.windows(13).any(|part| part == b"message 1500\"");
+            pages.position(|page| page[0] == 0x0D && has_entry(page)).unwrap()
+        };
+        file[page * 4096..][..4096].fill(0x5A);
+        fs::write(place.path(), &file).unwrap();
+
+        let journal = SqliteJournal::builder(place.path())
+            .check(OpenCheck::None)
+            .open_read_only()
+            .unwrap();
+        let verified: Vec<_> = journal.verify_all().try_collect().await.unwrap();
+        let findings: Vec<_> = verified
+            .iter()
+            .map(|one| (one.session.as_str(), one.finding.map(|finding| finding.tampering)))
+            .collect();
+        assert_eq!(
+            findings,
+            [("a", None), ("b", Some(Tampering::Unreadable)), ("c", None)],
+            "{is_packed}"
+        );
+        let finding = verified[1].finding.unwrap().seq.as_u64();
+        let expected = if is_packed { 1..=1 } else { 1_400..=1_500 };
+        assert!(expected.contains(&finding), "{is_packed}: {finding}");
+        assert_eq!(verified[1].entries, finding - 1);
+
+        // A read ends at the same entry, and says which one.
+        let read: Result<Vec<_>, _> = read_after(&journal, "b", finding - 1).await;
+        let error = read.unwrap_err();
+        let error = std::error::Error::source(&error).unwrap().downcast_ref::<StoreError>();
+        let Some(StoreError::Unreadable { session, seq, .. }) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((session.as_str(), seq.as_u64()), ("b", finding));
+        assert_eq!(crate::fixture::read(&journal, "a").await, messages(0, 5));
     }
 }

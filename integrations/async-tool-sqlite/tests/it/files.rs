@@ -107,7 +107,7 @@ async fn a_file_of_a_later_version_is_refused_also_if_the_version_is_in_the_log_
                     refused,
                     OpenError::Newer {
                         version: 1000,
-                        known: 3,
+                        known: 4,
                         ..
                     }
                 ),
@@ -121,7 +121,7 @@ async fn a_file_of_a_later_version_is_refused_also_if_the_version_is_in_the_log_
                     refused,
                     OpenError::Newer {
                         version: 1000,
-                        known: 3,
+                        known: 4,
                         ..
                     }
                 ),

@@ -94,11 +94,33 @@ async fn the_file_stops_growing_when_sessions_are_removed() {
 }
 
 #[tokio::test]
-async fn a_compaction_never_packs_a_session_into_another_of_its_number() {
+async fn the_number_of_a_removed_session_is_never_given_again() {
+    let place = Place::new();
+    for round in 1..4_i64 {
+        // Also after the journal was closed.
+        let journal = place.open();
+        let id = session("a");
+        journal
+            .append(&id, &Claim::new(), Seq::START, &[closed()])
+            .await
+            .unwrap();
+        let file = Connection::open(place.path()).unwrap();
+        let number: i64 = file
+            .query_row("SELECT number FROM sessions", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(number, round);
+        drop(file);
+        assert!(journal.remove(&id).await.unwrap());
+        journal.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_never_packs_a_session_that_was_removed_meanwhile() {
     let place = Place::new();
     let (journal, other) = (place.open(), place.open());
     for round in 0..40_u64 {
-        // The number of the removed session is that of the next one, and both have as many entries.
+        // Both sessions have as many entries.
         let (first, second) = (session(&format!("first {round}")), session(&format!("second {round}")));
         let mut entries = messages(round, 300);
         entries.push(closed());
