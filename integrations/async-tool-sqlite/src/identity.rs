@@ -86,6 +86,12 @@ impl Identity {
         Ok(())
     }
 
+    /// Makes the log unreadable, so that a check fails as soon as the log has a frame.
+    #[cfg(test)]
+    pub(crate) fn blind(&mut self) {
+        self.log = fs::OpenOptions::new().append(true).open(&self.parts[1].path).unwrap();
+    }
+
     /// True if the log begins with a header, has all frames that SQLite counts in it, and ends with the last commit.
     fn holds_log(&mut self, connection: &Connection) -> Result<bool, StoreError> {
         let frames: i64 = connection

@@ -5,7 +5,8 @@
 //! 1. All waiting appends, releases and notes are one transaction, so that they share one `fsync`. They are answered after the
 //!    commit, never before.
 //! 2. An append that the fence refuses adds nothing to the transaction, so the rest is unaffected. If a transaction
-//!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest.
+//!    fails, each of its items is retried in its own transaction, so that one bad item doesn't fail the rest. After the commit,
+//!    nothing is retried.
 //! 3. Appends are written in order of arrival, even if the caller is gone.
 //! 4. Between two groups, the thread shows that its owner lives, and looks at the owners that are watched.
 //! 5. When the last handle is gone, the thread writes everything received so far, gives up its owner's sessions, and
@@ -160,20 +161,21 @@ impl Writer {
         let written = self.attempt(&mut group, &mut results, &mut || intake.take());
         let confirmation = (asked, self.lease);
         match written {
-            Ok(()) => {
+            Ok(Ok(())) => {
                 for (item, outcome) in group.into_iter().zip(results) {
                     item.answer(Ok(outcome), confirmation);
                 }
+            }
+            // After the commit, a retry would write the items twice.
+            Ok(Err(error)) | Err(error @ StoreError::Gone { .. }) => {
+                let refuse = |item: Item| item.answer(Err(again(&error)), confirmation);
+                group.into_iter().for_each(refuse);
             }
             // Retrying each item alone would only wait for the same lock again and again.
             Err(StoreError::Busy { .. }) => {
                 let process = holder(&self.journal);
                 let busy = || Err(StoreError::Busy { process });
                 group.into_iter().for_each(|item| item.answer(busy(), confirmation));
-            }
-            Err(StoreError::Gone { path }) => {
-                let gone = || Err(StoreError::Gone { path: path.clone() });
-                group.into_iter().for_each(|item| item.answer(gone(), confirmation));
             }
             Err(_) => self.write_singly(group),
         }
@@ -186,23 +188,25 @@ impl Writer {
             let asked = Asked::now();
             let written = self.attempt(&mut alone, &mut results, &mut || None);
             if let Some(item) = alone.pop() {
-                let result = written.and_then(|()| results.pop().ok_or(StoreError::Stopped));
+                let result = written
+                    .flatten()
+                    .and_then(|()| results.pop().ok_or(StoreError::Stopped));
                 item.answer(result, (asked, self.lease));
             }
         }
     }
 
-    /// Writes the group in one transaction. Items that arrive meanwhile join it.
+    /// Writes the group in one transaction. Items that arrive meanwhile join it. An inner error came after the commit.
     fn attempt(
         &mut self,
         group: &mut Vec<Item>,
         results: &mut Vec<Outcome>,
         more: &mut dyn FnMut() -> Option<Item>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<(), StoreError>, StoreError> {
         let written = self.transact(group, results, more);
         let mut tenants = self.tenants.borrow_mut();
         match written {
-            Ok(()) => tenants.commit(),
+            Ok(_) => tenants.commit(),
             Err(_) => tenants.roll_back(),
         }
         written
@@ -213,7 +217,7 @@ impl Writer {
         group: &mut Vec<Item>,
         results: &mut Vec<Outcome>,
         more: &mut dyn FnMut() -> Option<Item>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Result<(), StoreError>, StoreError> {
         // Before the write, because a file that was cut off would look whole after it.
         if let Err(error) = self.identity.check(&self.connection) {
             group.extend(std::iter::from_fn(more));
@@ -248,7 +252,15 @@ impl Writer {
         }
         transaction.commit()?;
         // After it, because nothing may be acknowledged that no file holds.
-        self.identity.check(&self.connection)
+        Ok(self.identity.check(&self.connection))
+    }
+}
+
+/// The same failure, for another item of the group.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Gone { path } => StoreError::Gone { path: path.clone() },
+        error => StoreError::other(error.to_string()),
     }
 }
 
@@ -308,5 +320,89 @@ impl Item {
             Self::Change(change) => change.answer(result.map(|_| ())),
             Self::Release(release) => release.answer(result),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use async_tool_runtime::{
+        SessionId,
+        journal::{AppendError, Claim, Entry},
+        task::Timestamp,
+    };
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{OpenCheck, schema};
+
+    /// A writer with an empty log, in a new directory.
+    fn writer() -> (tempfile::TempDir, Writer) {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("sessions.db");
+        let mut connection = Connection::open(&journal).unwrap();
+        schema::prepare(&mut connection).unwrap();
+        let (clock, lease) = (Clock::default(), Duration::from_secs(30));
+        let transaction = connection.transaction().unwrap();
+        let owner = Owner::enter(&transaction, &journal, lease, clock.now()).unwrap();
+        transaction.commit().unwrap();
+        let identity = Identity::new(&connection, &journal, OpenCheck::None).unwrap();
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        let writer = Writer {
+            connection,
+            owner,
+            identity,
+            journal,
+            clock,
+            is_chaining: false,
+            lease,
+            tenants: RefCell::default(),
+            watches: RefCell::default(),
+        };
+        (directory, writer)
+    }
+
+    #[test]
+    fn a_group_is_not_written_again_when_its_files_cannot_be_checked_after_the_commit() {
+        let (_directory, mut writer) = writer();
+        let entry = Entry::UserMessage {
+            text: "a".to_owned(),
+            media: Vec::new(),
+            traceparent: None,
+            at: Timestamp::from_millis(1),
+        };
+        let append = |session: &str| {
+            let (reply, answer) = oneshot::channel();
+            let (session, claim) = (SessionId::new(session), Claim::new());
+            let append = Append::new(&session, &claim, Seq::START, std::slice::from_ref(&entry), reply);
+            (Item::Append(append.unwrap()), answer)
+        };
+        writer.identity.blind();
+        let (mut group, mut results) = (vec![append("a").0], Vec::new());
+        let written = writer.attempt(&mut group, &mut results, &mut || None);
+        assert!(matches!(written, Ok(Err(StoreError::Other(_)))), "{written:?}");
+
+        // Emptied, so that the check before the next commit has nothing to read.
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        writer.connection.query_row(checkpoint, [], |_| Ok(())).unwrap();
+        let (commands, waiting) = mpsc::channel();
+        let (first, first_answer) = append("b");
+        let (Item::Append(second), second_answer) = append("c") else {
+            unreachable!("an append");
+        };
+        commands.send(Command::Append(second)).unwrap();
+        writer.write_group(first, &waiting);
+        for mut answer in [first_answer, second_answer] {
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(AppendError::Unavailable(_))), "{answer:?}");
+        }
+        let rows: i64 = writer
+            .connection
+            .query_row("SELECT count(*) FROM entries", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 3);
     }
 }
