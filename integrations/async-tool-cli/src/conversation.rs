@@ -6,12 +6,12 @@ use anstyle::{AnsiColor, Style};
 use async_tool_runtime::{
     TaskNo, TaskOutcome,
     content::shown,
-    journal::{Awaited, CallAnswer, Entry, Withdrawal},
+    journal::{CallAnswer, Entry, Withdrawal},
     task::Timestamp,
     tool::InputRequest,
 };
 
-use crate::{plain::Short, table::Table};
+use crate::{plain::Short, tasks::Tasks};
 
 /// Longest text without `--all`, in characters.
 const SHOWN: usize = 200;
@@ -42,7 +42,7 @@ impl<'a> Conversation<'a> {
                 place + 1
             )?;
         }
-        self.tasks(to)
+        Tasks::write(self.entries, self.limit, to)
     }
 
     fn short(&self, text: &str) -> String {
@@ -188,107 +188,6 @@ impl<'a> Conversation<'a> {
             _ => "ended".to_owned(),
         }
     }
-
-    /// Table of the tasks and their ends.
-    fn tasks(&self, to: &mut impl Write) -> io::Result<()> {
-        let mut table = Table::new(&["task", "tool", "status", "attempts", "took", "delivered"]);
-        let mut is_empty = true;
-        for entry in self.entries {
-            let Entry::Accepted {
-                number,
-                call,
-                task,
-                own,
-                repeats,
-                awaits,
-                ..
-            } = entry
-            else {
-                continue;
-            };
-            is_empty = false;
-            let result = self.entries.iter().find_map(|entry| match entry {
-                Entry::Settled { result } if result.task == *task => Some(result),
-                _ => None,
-            });
-            let status = match (result, *own || repeats.is_some()) {
-                (Some(result), _) if matches!(result.outcome, TaskOutcome::Unknown(_)) => "unknown".to_owned(),
-                (Some(result), _) => result.status().to_string(),
-                (None, true) => "-".to_owned(),
-                (None, false) => self.waits(*number, awaits),
-            };
-            let attempts = result.map_or_else(String::new, |result| result.attempts.to_string());
-            let took = result.map_or_else(String::new, |result| format!("{:?}", result.timing.elapsed()));
-            let name = Short::new(&call.name, self.limit.min(40)).to_string();
-            table.row(vec![
-                number.to_string(),
-                name,
-                status,
-                attempts,
-                took,
-                self.told(*number),
-            ]);
-        }
-        if is_empty {
-            return Ok(());
-        }
-        writeln!(to)?;
-        table.write(to)
-    }
-
-    /// Status of a task that has not ended, with the cause of its wait if the journal has it.
-    fn waits(&self, wanted: TaskNo, awaits: &[Awaited]) -> String {
-        let waits = self.entries.iter().rev().find_map(|entry| match entry {
-            Entry::Asked { task, request, .. } if *task == wanted => Some(match request {
-                Some(InputRequest::Approval { .. }) => "input_required (consent)",
-                Some(_) => "input_required (answer)",
-                None => "open",
-            }),
-            Entry::Deferred { task, .. } if *task == wanted => Some("open (waits for the outside)"),
-            Entry::Resubmitted { task, .. } if *task == wanted => Some("open"),
-            _ => None,
-        });
-        if let Some(waits) = waits {
-            return waits.to_owned();
-        }
-        let is_open = |number: TaskNo| {
-            !self
-                .entries
-                .iter()
-                .any(|entry| matches!(entry, Entry::Settled { result } if result.number == Some(number)))
-        };
-        let sources: Vec<TaskNo> = awaits
-            .iter()
-            .map(|awaited| awaited.task)
-            .filter(|task| is_open(*task))
-            .collect();
-        match &*sources {
-            [] => "open".to_owned(),
-            sources => format!("open (waits for {})", list(sources)),
-        }
-    }
-
-    /// Way in which the model learned the result.
-    fn told(&self, wanted: TaskNo) -> String {
-        let has = |tasks: &[TaskNo]| tasks.contains(&wanted);
-        let told = self.entries.iter().enumerate().find_map(|(place, entry)| {
-            let how = match entry {
-                Entry::Answered { answers, .. } => answers.iter().find_map(|given| match given {
-                    CallAnswer::Result(number) if *number == wanted => Some("answer"),
-                    CallAnswer::Report { number, .. } if *number == wanted => Some("report"),
-                    CallAnswer::Report { tasks, .. } if has(tasks) => Some("report"),
-                    _ => None,
-                }),
-                Entry::Replaced { tasks, .. } if has(tasks) => Some("answer"),
-                Entry::Delivered { tasks, .. } if has(tasks) => Some("delivery"),
-                Entry::Dropped { tasks, .. } if has(tasks) => Some("dropped"),
-                Entry::Detached { tasks, .. } if has(tasks) => Some("detached"),
-                _ => None,
-            };
-            how.map(|how| format!("{how} (entry {})", place + 1))
-        });
-        told.unwrap_or_else(|| "not yet".to_owned())
-    }
 }
 
 fn style(who: &str) -> Style {
@@ -303,7 +202,7 @@ fn style(who: &str) -> Style {
     Style::new().bold().fg_color(Some(colour.into()))
 }
 
-fn list(tasks: &[TaskNo]) -> String {
+pub(crate) fn list(tasks: &[TaskNo]) -> String {
     let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
     tasks.join(" ")
 }

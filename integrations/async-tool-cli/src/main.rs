@@ -9,6 +9,7 @@ mod failure;
 mod plain;
 mod source;
 mod table;
+mod tasks;
 mod trace;
 mod view;
 
