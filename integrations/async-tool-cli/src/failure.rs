@@ -2,12 +2,15 @@
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
+use async_tool_sqlite::{OpenError, StoreError};
+
 use crate::plain::Plain;
 
 /// Failure of a command: the reason, and what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
+    is_damage: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -15,6 +18,7 @@ impl Failure {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
+            is_damage: false,
             source: None,
         }
     }
@@ -22,6 +26,7 @@ impl Failure {
     pub(crate) fn of(source: impl Error + Send + Sync + 'static) -> Self {
         Self {
             what: source.to_string(),
+            is_damage: is_damage(&source),
             source: source.source().map(|below| chain(below).into()),
         }
     }
@@ -29,8 +34,14 @@ impl Failure {
     pub(crate) fn io(what: &str, source: io::Error) -> Self {
         Self {
             what: format!("can't {what}"),
+            is_damage: false,
             source: Some(source.into()),
         }
+    }
+
+    /// True if the journal is damaged: an answer of the command, and not its failure to run.
+    pub(crate) const fn is_damage(&self) -> bool {
+        self.is_damage
     }
 
     /// True if the reader of the output has gone, which is no failure: `async-tool journal show … | head`.
@@ -59,6 +70,21 @@ impl fmt::Display for Failure {
     }
 }
 
+/// True if damage of the journal is the cause.
+fn is_damage(error: &(dyn Error + 'static)) -> bool {
+    let is_damaged = matches!(
+        error.downcast_ref(),
+        Some(
+            StoreError::Unreadable { .. }
+                | StoreError::Corrupt { .. }
+                | StoreError::Missing { .. }
+                | StoreError::DamagedBlob { .. }
+                | StoreError::DamagedFile { .. }
+        )
+    ) || matches!(error.downcast_ref(), Some(OpenError::Corrupt { .. }));
+    is_damaged || error.source().is_some_and(is_damage)
+}
+
 /// An error and its sources, in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -83,5 +109,5 @@ pub(crate) fn report(failure: &Failure) -> ExitCode {
         &mut anstream::stderr(),
         format_args!("{error}error:{error:#} {}\n", Plain(&failure.to_string())),
     );
-    ExitCode::from(2)
+    ExitCode::from(if failure.is_damage() { 1 } else { 2 })
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod conversation;
 mod failure;
+mod output;
 mod plain;
 mod source;
 mod table;

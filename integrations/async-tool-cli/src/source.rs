@@ -7,33 +7,51 @@ use async_tool_runtime::{
     future::BoxStream,
     journal::{Entry, ReadError, Seq, SessionFilter},
 };
-use async_tool_sqlite::{SessionSummary, SqliteJournal};
+use async_tool_sqlite::{OpenCheck, SessionSummary, SqliteJournal};
 
 use crate::{arguments::Which, failure::Failure, plain::Plain};
 
 pub(crate) fn open(file: &Path) -> Result<SqliteJournal, Failure> {
     let journal = SqliteJournal::open_read_only(file).map_err(Failure::of)?;
+    warn_of_losses(file, &journal);
+    Ok(journal)
+}
+
+/// Opens a journal that may be damaged, for a judgement of each session. The caller looks at the whole file with [`check`] at last.
+pub(crate) fn open_unchecked(file: &Path) -> Result<SqliteJournal, Failure> {
+    let journal = SqliteJournal::builder(file).check(OpenCheck::None).open_read_only();
+    let journal = journal.map_err(Failure::of)?;
+    warn_of_losses(file, &journal);
+    Ok(journal)
+}
+
+/// Fails if the file is damaged, also outside of the entries.
+pub(crate) fn check(file: &Path) -> Result<(), Failure> {
+    SqliteJournal::open_read_only(file).map(drop).map_err(Failure::of)
+}
+
+fn warn_of_losses(file: &Path, journal: &SqliteJournal) {
     let report = journal.open_report();
     if let Some(damaged) = &report.damaged_log {
         warn(&format!(
             "the log of {} is damaged: {} commits from there on are not read; `async-tool journal export --salvage` reads them",
             file.display(),
             damaged.commits
-        ))?;
+        ));
     }
     if report.may_have_lost_appends {
         warn(&format!(
             "the machine was restarted while {} was open with `Durability::Normal`: its last appends may be lost",
             file.display()
-        ))?;
+        ));
     }
-    Ok(journal)
 }
 
-fn warn(text: &str) -> Result<(), Failure> {
+fn warn(text: &str) {
     use std::io::Write as _;
 
-    Ok(writeln!(anstream::stderr(), "warning: {}", Plain(text))?)
+    // A warning that can't be written must not end the command.
+    let _ = writeln!(anstream::stderr(), "warning: {}", Plain(text));
 }
 
 pub(crate) async fn next<T>(stream: &mut BoxStream<'_, Result<T, ReadError>>) -> Result<Option<T>, Failure> {
@@ -54,8 +72,27 @@ pub(crate) async fn sessions(journal: &SqliteJournal, filter: SessionFilter) -> 
 }
 
 pub(crate) async fn entries(journal: &SqliteJournal, session: &SessionId) -> Result<Vec<Entry>, Failure> {
-    let entries = all(journal.read(session, Seq::START)).await?;
-    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    match entries_before_damage(journal, session).await? {
+        (entries, None) => Ok(entries),
+        (_, Some(damage)) => Err(damage),
+    }
+}
+
+/// The entries before the first damaged one, and the damage if there is any.
+pub(crate) async fn entries_before_damage(
+    journal: &SqliteJournal,
+    session: &SessionId,
+) -> Result<(Vec<Entry>, Option<Failure>), Failure> {
+    let mut read = journal.read(session, Seq::START);
+    let mut entries = Vec::new();
+    loop {
+        match next(&mut read).await {
+            Ok(Some((_, entry))) => entries.push(entry),
+            Ok(None) => return Ok((entries, None)),
+            Err(failure) if failure.is_damage() => return Ok((entries, Some(failure))),
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 /// The named session, or the file's only session.

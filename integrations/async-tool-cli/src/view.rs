@@ -16,7 +16,7 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::plain::Short;
+use crate::plain::{Plain, Short};
 
 /// Longest text of a message without `--all`, in characters.
 const SHOWN: usize = 200;
@@ -63,7 +63,7 @@ impl<'a> SessionView<'a> {
 
     pub(crate) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let bold = Style::new().bold();
-        let session = Short::new(self.session.as_str(), 60);
+        let session = Plain(self.session.as_str());
         writeln!(
             to,
             "{bold}{session} after entry {} of {}{bold:#}, {} after its start",

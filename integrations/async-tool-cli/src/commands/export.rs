@@ -6,13 +6,15 @@ use std::{
     path::Path,
 };
 
+use async_tool_runtime::SessionId;
 use async_tool_sqlite::{Salvage, SalvagedSession};
 use tempfile::NamedTempFile;
 
 use crate::{
     arguments::{Format, Which},
     failure::Failure,
-    plain::Short,
+    output::JsonLines,
+    plain::Plain,
     source, trace,
 };
 
@@ -46,8 +48,8 @@ impl What {
 
 pub(super) async fn run(which: &Which, output: Option<&Path>, what: What) -> Result<bool, Failure> {
     match output {
-        // Safe even for a terminal, because JSON escapes control characters.
-        None => write(which, io::stdout().lock(), what).await,
+        None if matches!(what, What::Salvage) => write(which, JsonLines::patient_stdout(), what).await,
+        None => write(which, JsonLines::stdout(), what).await,
         Some(path) => {
             let created = format!("create {}, which must not exist", path.display());
             let refuse = |error| Failure::io(&created, error);
@@ -57,7 +59,7 @@ pub(super) async fn run(which: &Which, output: Option<&Path>, what: What) -> Res
             // The name appears when everything is on the disk, so a full disk leaves no part of it.
             let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
             let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(refuse)?;
-            let is_whole = write(which, &mut file, what).await?;
+            let is_whole = write(which, JsonLines::file(BufWriter::new(&mut file)), what).await?;
             file.as_file().sync_all()?;
             file.persist_noclobber(path).map_err(|error| refuse(error.error))?;
             Ok(is_whole)
@@ -65,8 +67,7 @@ pub(super) async fn run(which: &Which, output: Option<&Path>, what: What) -> Res
     }
 }
 
-async fn write(which: &Which, to: impl Write, what: What) -> Result<bool, Failure> {
-    let mut to = BufWriter::new(to);
+async fn write(which: &Which, mut to: JsonLines<impl Write>, what: What) -> Result<bool, Failure> {
     let is_whole = match what {
         What::Salvage => salvage(which, &mut to)?,
         What::Entries => {
@@ -74,17 +75,19 @@ async fn write(which: &Which, to: impl Write, what: What) -> Result<bool, Failur
             let session = source::the_session(&journal, which).await?;
             let mut lines = journal.export(&session);
             while let Some(line) = source::next(&mut lines).await? {
-                writeln!(to, "{}", line.trim_end())?;
+                to.write(line.trim_end())?;
             }
             true
         }
         What::Perfetto { contents } => {
             let sessions = traces(which, contents).await?;
-            write_json(&mut to, &trace::perfetto(&sessions))?
+            to.write(&trace::perfetto(&sessions).to_string())?;
+            true
         }
         What::Otlp { contents } => {
             let sessions = traces(which, contents).await?;
-            write_json(&mut to, &trace::otlp(&sessions))?
+            to.write(&trace::otlp(&sessions).to_string())?;
+            true
         }
     };
     to.flush()?;
@@ -103,14 +106,8 @@ async fn traces(which: &Which, contents: bool) -> Result<Vec<trace::SessionTrace
     Ok(traces)
 }
 
-fn write_json(to: &mut impl Write, json: &serde_json::Value) -> Result<bool, Failure> {
-    serde_json::to_writer(&mut *to, json).map_err(io::Error::from)?;
-    writeln!(to)?;
-    Ok(true)
-}
-
 /// Writes all entries that can be read. Reports what is missing to the standard error; true if nothing is.
-fn salvage(which: &Which, to: &mut impl Write) -> Result<bool, Failure> {
+fn salvage(which: &Which, to: &mut JsonLines<impl Write>) -> Result<bool, Failure> {
     let mut journal = Salvage::open(&which.file).map_err(Failure::of)?;
     let mut sessions = journal.sessions().to_vec();
     if let Some(name) = &which.session {
@@ -118,24 +115,57 @@ fn salvage(which: &Which, to: &mut impl Write) -> Result<bool, Failure> {
     }
     let mut is_whole = !sessions.is_empty();
     if sessions.is_empty() {
-        writeln!(anstream::stderr(), "no entry of a session was found")?;
+        say("no entry of a session was found");
     }
     for found in &sessions {
-        // One file may hold several sessions, so each line names its own.
-        let name = serde_json::to_string(&found.session).map_err(Failure::of)?;
-        for line in journal.export(found) {
-            let line = line.map_err(|error| Failure::io("read the journal", error))?;
-            writeln!(to, "{{\"session\":{name},{}", line.trim_start_matches('{'))?;
-        }
-        is_whole &= found.missing.is_empty() && found.missing_blobs.is_empty();
-        writeln!(anstream::stderr(), "{}", sentence(found))?;
+        let saved = Saved::write(&found.session, journal.export(found), to)?;
+        is_whole &= found.missing.is_empty() && found.missing_blobs.is_empty() && saved.unreadable == 0;
+        say(&sentence(found, saved));
     }
     Ok(is_whole)
 }
 
-fn sentence(found: &SalvagedSession) -> String {
-    let session = Short::new(found.session.as_str(), 60);
-    let mut text = format!("{session}: {} of {} entries saved", found.entries, found.last);
+/// Writes a line to the standard error, if that has a reader.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Numbers of lines of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Saved {
+    entries: u64,
+    /// Found, but not readable a second time.
+    unreadable: u64,
+}
+
+impl Saved {
+    fn write(
+        session: &SessionId,
+        lines: impl Iterator<Item = io::Result<String>>,
+        to: &mut JsonLines<impl Write>,
+    ) -> Result<Self, Failure> {
+        // One file may hold several sessions, so each line names its own.
+        let name = serde_json::to_string(session).map_err(Failure::of)?;
+        let mut saved = Self::default();
+        for line in lines {
+            // The next line may lie on a sound part of the disk.
+            let Ok(line) = line else {
+                saved.unreadable += 1;
+                continue;
+            };
+            saved.entries += u64::from(line.starts_with("{\"seq\""));
+            to.write(&format!("{{\"session\":{name},{}", line.trim_start_matches('{')))?;
+        }
+        Ok(saved)
+    }
+}
+
+fn sentence(found: &SalvagedSession, saved: Saved) -> String {
+    let session = Plain(found.session.as_str());
+    let mut text = format!("{session}: {} of {} entries saved", saved.entries, found.last);
+    if saved.unreadable > 0 {
+        text.push_str(&format!("; {} lines can't be read", saved.unreadable));
+    }
     if !found.missing.is_empty() {
         let range = |range: &RangeInclusive<u64>| match (range.start(), range.end()) {
             (start, end) if start == end => start.to_string(),
@@ -151,4 +181,34 @@ fn sentence(found: &SalvagedSession) -> String {
         count => text.push_str(&format!("; the bytes of {count} images or files are missing")),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_no_other_line() {
+        let lines = [
+            Ok("{\"seq\":1,\"entry\":{}}".to_owned()),
+            Err(io::ErrorKind::InvalidData.into()),
+            Ok("{\"blob\":\"0a\",\"data\":\"\"}".to_owned()),
+            Ok("{\"seq\":3,\"entry\":{}}".to_owned()),
+        ];
+        let mut written = Vec::new();
+        let mut to = JsonLines::file(&mut written);
+        let saved = Saved::write(&SessionId::new("s"), lines.into_iter(), &mut to).unwrap();
+        assert_eq!(
+            saved,
+            Saved {
+                entries: 2,
+                unreadable: 1
+            }
+        );
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "{\"session\":\"s\",\"seq\":1,\"entry\":{}}\n{\"session\":\"s\",\"blob\":\"0a\",\"data\":\"\"}\n\
+             {\"session\":\"s\",\"seq\":3,\"entry\":{}}\n"
+        );
+    }
 }

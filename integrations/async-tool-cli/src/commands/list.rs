@@ -6,13 +6,13 @@ use async_tool_runtime::journal::SessionFilter;
 use async_tool_sqlite::{Ownership, SessionSummary};
 use serde_json::json;
 
-use crate::{failure::Failure, plain::Short, source, table::Table};
+use crate::{failure::Failure, output::JsonLines, plain::Plain, source, table::Table};
 
 pub(super) async fn run(file: &Path, open: bool, json: bool) -> Result<bool, Failure> {
     let filter = if open { SessionFilter::Open } else { SessionFilter::All };
     let sessions = source::sessions(&source::open(file)?, filter).await?;
-    let mut out = anstream::stdout().lock();
     if json {
+        let mut out = JsonLines::stdout();
         for summary in &sessions {
             let line = json!({
                 "session": summary.session,
@@ -23,15 +23,19 @@ pub(super) async fn run(file: &Path, open: bool, json: bool) -> Result<bool, Fai
                 "chained": summary.is_chained,
                 "bytes": summary.bytes,
             });
-            writeln!(out, "{line}")?;
+            out.write(&line.to_string())?;
         }
-    } else if sessions.is_empty() {
+        out.flush()?;
+        return Ok(true);
+    }
+    let mut out = anstream::stdout().lock();
+    if sessions.is_empty() {
         writeln!(out, "no sessions")?;
     } else {
         let mut table = Table::new(&["session", "entries", "state", "chained", "bytes"]);
         for summary in &sessions {
             table.row(vec![
-                Short::new(summary.session.as_str(), 60).to_string(),
+                Plain(summary.session.as_str()).to_string(),
                 summary.entries.to_string(),
                 state(summary),
                 if summary.is_chained { "yes" } else { "no" }.to_owned(),

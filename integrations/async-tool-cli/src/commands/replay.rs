@@ -1,6 +1,6 @@
 //! `async-tool journal replay`
 
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 
 use async_tool_runtime::{
     Journal as _, SessionId,
@@ -13,19 +13,20 @@ use serde_json::{Value, json};
 use crate::{
     arguments::Which,
     failure::Failure,
+    output::{JsonLines, Patient},
     plain::{Plain, Short},
     source,
     view::SessionView,
 };
 
-/// Longest text of an entry in a report, in characters.
+/// Longest text of an entry in a report without `--all`, in characters.
 const SHOWN: usize = 600;
 
 /// Outcome of folding one session.
 struct Verdict<'a> {
     session: SessionId,
     entries: &'a [Entry],
-    /// First entry that breaks a rule, and the rule.
+    /// First entry that breaks a rule or can't be read, and the rule or the damage.
     broken: Option<(usize, String)>,
     snapshot: SnapshotVerdict,
 }
@@ -43,7 +44,7 @@ enum SnapshotVerdict {
 }
 
 pub(super) async fn run(which: &Which, at: Option<u64>, all: bool, json: bool) -> Result<bool, Failure> {
-    let journal = source::open(&which.file)?;
+    let journal = source::open_unchecked(&which.file)?;
     let shows_state = which.session.is_some() || at.is_some();
     let sessions = if shows_state {
         vec![source::the_session(&journal, which).await?]
@@ -51,11 +52,11 @@ pub(super) async fn run(which: &Which, at: Option<u64>, all: bool, json: bool) -
         source::the_sessions(&journal, which).await?
     };
     let mut is_well = true;
-    let mut out = BufWriter::new(anstream::stdout().lock());
+    let (mut lines, mut out) = (JsonLines::patient_stdout(), Patient::text());
     for session in sessions {
-        let entries = source::entries(&journal, &session).await?;
-        let at = position(at, &entries, &session)?;
-        let verdict = judge(&journal, session, &entries).await?;
+        let (entries, damage) = source::entries_before_damage(&journal, &session).await?;
+        let at = position(at, &entries, damage.is_some(), &session)?;
+        let verdict = judge(&journal, session, &entries, damage.as_ref()).await?;
         let view = shows_state.then(|| SessionView::new(&verdict.session, &entries, at, verdict.sound(), all));
         is_well &= verdict.is_well();
         if json {
@@ -63,21 +64,25 @@ pub(super) async fn run(which: &Which, at: Option<u64>, all: bool, json: bool) -
             if let Some(view) = &view {
                 line["state"] = view.to_json();
             }
-            writeln!(out, "{line}")?;
+            lines.write(&line.to_string())?;
         } else {
             if let Some(view) = &view {
                 view.write(&mut out)?;
                 writeln!(out)?;
             }
-            writeln!(out, "{}", verdict.sentence())?;
+            writeln!(out, "{}", verdict.sentence(if all { usize::MAX } else { SHOWN }))?;
         }
     }
+    lines.flush()?;
     out.flush()?;
+    // After the verdicts, because damage of the file hides none of them.
+    source::check(&which.file)?;
     Ok(is_well)
 }
 
-/// The requested entry, or the last one.
-fn position(at: Option<u64>, entries: &[Entry], session: &SessionId) -> Result<usize, Failure> {
+/// The requested entry, or the last one. Entries after damage can't be shown.
+fn position(at: Option<u64>, entries: &[Entry], is_damaged: bool, session: &SessionId) -> Result<usize, Failure> {
+    let at = at.filter(|at| !is_damaged || *at <= entries.len() as u64);
     let Some(at) = at else { return Ok(entries.len()) };
     let position = usize::try_from(at).ok().filter(|at| (1..=entries.len()).contains(at));
     position.ok_or_else(|| {
@@ -89,11 +94,17 @@ fn position(at: Option<u64>, entries: &[Entry], session: &SessionId) -> Result<u
     })
 }
 
-async fn judge<'a>(journal: &SqliteJournal, session: SessionId, entries: &'a [Entry]) -> Result<Verdict<'a>, Failure> {
+async fn judge<'a>(
+    journal: &SqliteJournal,
+    session: SessionId,
+    entries: &'a [Entry],
+    damage: Option<&Failure>,
+) -> Result<Verdict<'a>, Failure> {
     let snapshot = journal.snapshot(&session).await.map_err(Failure::of)?;
     let mut ledger = Ledger::new();
     let mut at_snapshot = None;
-    let mut broken = None;
+    // Later than any other broken rule.
+    let mut broken = damage.map(|damage| (entries.len() + 1, damage.to_string()));
     for (place, entry) in entries.iter().enumerate() {
         if let Err(error) = ledger.apply(entry) {
             broken = Some((place + 1, error.rule().to_owned()));
@@ -161,14 +172,15 @@ impl Verdict<'_> {
         self.broken.is_none() && !matches!(self.snapshot, SnapshotVerdict::Differs(..))
     }
 
-    fn sentence(&self) -> String {
-        let session = Short::new(self.session.as_str(), 60);
+    /// The verdict, with at most `limit` characters of a rule and of an entry.
+    fn sentence(&self, limit: usize) -> String {
+        let session = Plain(self.session.as_str());
         let snapshot = self.snapshot.phrase();
         match &self.broken {
             Some((place, rule)) => format!(
-                "{session}: WRONG at entry {place}: {}: {}; {snapshot}",
-                Short::new(rule, SHOWN),
-                self.text_of(*place)
+                "{session}: WRONG at entry {place}: {}{}; {snapshot}",
+                Short::new(rule, limit),
+                self.text_of(*place, limit)
             ),
             None if self.is_well() => format!(
                 "{session}: {} entries, every promise kept; {snapshot}",
@@ -178,11 +190,12 @@ impl Verdict<'_> {
         }
     }
 
-    fn text_of(&self, place: usize) -> String {
+    /// The entry, after a colon; nothing if it can't be read.
+    fn text_of(&self, place: usize, limit: usize) -> String {
         let entry = self.entries.get(place - 1).map(serde_json::to_string);
         entry
             .and_then(Result::ok)
-            .map_or_else(String::new, |text| Short::new(&text, SHOWN).to_string())
+            .map_or_else(String::new, |text| format!(": {}", Short::new(&text, limit)))
     }
 
     fn to_json(&self) -> Value {

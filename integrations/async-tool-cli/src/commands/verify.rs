@@ -1,6 +1,6 @@
 //! `async-tool journal verify`
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use async_tool_sqlite::{Head, Tampering, Verification};
 use serde_json::json;
@@ -8,33 +8,65 @@ use serde_json::json;
 use crate::{
     arguments::Which,
     failure::Failure,
-    plain::{Plain, Short},
+    output::{JsonLines, Patient, Stdout, Text},
+    plain::Plain,
     source,
 };
 
 pub(super) async fn run(which: &Which, head: Option<Head>, json: bool) -> Result<bool, Failure> {
-    let journal = source::open(&which.file)?;
-    let mut verified = Vec::new();
+    let journal = source::open_unchecked(&which.file)?;
+    let mut report = Report::new(json);
     if let Some(head) = head {
-        verified.push(journal.verify_against(&head).await.map_err(Failure::of)?);
+        report.add(&journal.verify_against(&head).await.map_err(Failure::of)?)?;
     } else if which.session.is_some() {
         let session = source::the_session(&journal, which).await?;
-        verified.push(journal.verify(&session).await.map_err(Failure::of)?);
+        report.add(&journal.verify(&session).await.map_err(Failure::of)?)?;
     } else {
         // Includes sessions whose row claims no entries.
-        verified = source::all(journal.verify_all()).await?;
-    }
-    let mut out = anstream::stdout().lock();
-    for verification in &verified {
-        if json {
-            writeln!(out, "{}", line(verification))?;
-        } else {
-            writeln!(out, "{}", sentence(verification))?;
+        let mut all = journal.verify_all();
+        while let Some(verification) = source::next(&mut all).await? {
+            report.add(&verification)?;
         }
     }
-    out.flush()?;
-    let is_log_whole = journal.open_report().damaged_log.is_none();
-    Ok(is_log_whole && verified.iter().all(|verification| verification.finding.is_none()))
+    let is_well = report.end()?;
+    // After the verdicts, because damage of the file hides none of them.
+    source::check(&which.file)?;
+    Ok(is_well && journal.open_report().damaged_log.is_none())
+}
+
+/// Verdicts, written as they come.
+struct Report {
+    is_json: bool,
+    json: JsonLines<Patient<Stdout>>,
+    text: Patient<Text>,
+    is_well: bool,
+}
+
+impl Report {
+    fn new(is_json: bool) -> Self {
+        Self {
+            is_json,
+            json: JsonLines::patient_stdout(),
+            text: Patient::text(),
+            is_well: true,
+        }
+    }
+
+    fn add(&mut self, verification: &Verification) -> io::Result<()> {
+        self.is_well &= verification.finding.is_none();
+        if self.is_json {
+            self.json.write(&line(verification).to_string())
+        } else {
+            writeln!(self.text, "{}", sentence(verification))
+        }
+    }
+
+    /// Returns true if there was no finding.
+    fn end(mut self) -> io::Result<bool> {
+        self.json.flush()?;
+        self.text.flush()?;
+        Ok(self.is_well)
+    }
 }
 
 fn line(verification: &Verification) -> serde_json::Value {
@@ -51,7 +83,7 @@ fn line(verification: &Verification) -> serde_json::Value {
 }
 
 fn sentence(verification: &Verification) -> String {
-    let session = Short::new(verification.session.as_str(), 60);
+    let session = Plain(verification.session.as_str());
     match (verification.finding, &verification.head) {
         (Some(finding), _) => format!(
             "{session}: WRONG at entry {}: {}; the {} entries before it are unchanged",

@@ -198,7 +198,16 @@ async fn a_stop_is_shown_with_its_cause() {
 #[tokio::test]
 async fn nothing_of_others_drives_the_terminal() {
     let (_directory, path) = place();
-    write(&path, "s\u{1b}[31m", &session(), false).await;
+    // An escape, the eight-bit form of its sequence, the delete character, an override of the direction, and a tag.
+    let name = "s\u{1b}[31m\u{9b}2J\u{7f}\u{202e}\u{e0001}";
+    let mut entries = session();
+    entries[1] = Entry::UserMessage {
+        text: name.to_owned(),
+        media: Vec::new(),
+        traceparent: None,
+        at: at(5),
+    };
+    write(&path, name, &entries, false).await;
     let path = path.to_str().unwrap();
     for arguments in [
         &["list"][..],
@@ -213,6 +222,7 @@ async fn nothing_of_others_drives_the_terminal() {
         &["replay", "--at", "7", "--all"],
         &["replay", "--at", "7", "--json"],
         &["export"],
+        &["export", "--salvage"],
         &["export", "--format", "perfetto", "--contents"],
         &["export", "--format", "otlp", "--contents"],
     ] {
@@ -221,10 +231,53 @@ async fn nothing_of_others_drives_the_terminal() {
             .chain(arguments[1..].iter().copied())
             .collect();
         let shown = run(&all);
-        let is_unsafe = |letter: char| letter.is_control() && letter != '\n';
+        let is_unsafe =
+            |letter: char| letter.is_control() && letter != '\n' || matches!(letter, '\u{202e}' | '\u{e0001}');
         assert!(!shown.out.contains(is_unsafe), "{arguments:?}: {:?}", shown.out);
         assert!(!shown.error.contains(is_unsafe), "{arguments:?}: {:?}", shown.error);
+        if arguments.contains(&"--json") || arguments[0] == "export" {
+            let values: Vec<Value> = shown
+                .out
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let text = Value::Array(values).to_string();
+            let expected = serde_json::to_string(name).unwrap();
+            assert!(text.contains(expected.trim_matches('"')), "{arguments:?}: {text}");
+        }
     }
+}
+
+#[tokio::test]
+async fn names_are_shown_whole_and_all_shortens_nothing() {
+    let (_directory, path) = place();
+    // A session of a sub-agent.
+    let name = format!("{}/{}", "s".repeat(36), TaskId::from_u128(7));
+    let mut entries = session();
+    let tool = "look_up_".repeat(8);
+    for entry in &mut entries {
+        if let Entry::Accepted { call, .. } = entry {
+            call.name = tool.as_str().into();
+        }
+    }
+    write(&path, &name, &entries, false).await;
+    let file = path.to_str().unwrap();
+    for arguments in [
+        &["list", file][..],
+        &["verify", file],
+        &["replay", file],
+        &["replay", file, "--at", "3"],
+        &["export", file, "--salvage"],
+    ] {
+        let all: Vec<_> = ["journal"].iter().chain(arguments).copied().collect();
+        let shown = run(&all);
+        assert!(format!("{}{}", shown.out, shown.error).contains(&name), "{arguments:?}");
+        assert!(!shown.out.contains("see --all"), "{arguments:?}: {}", shown.out);
+        assert!(!shown.error.contains("see --all"), "{arguments:?}: {}", shown.error);
+    }
+    let shown = run(&["journal", "show", file, "--all"]);
+    assert!(shown.out.lines().last().unwrap().contains(&tool), "{}", shown.out);
+    assert!(!shown.out.contains("see --all"), "{}", shown.out);
 }
 
 #[tokio::test]
@@ -349,7 +402,10 @@ async fn an_export_is_the_entries_as_they_are() {
         to.to_str().unwrap(),
     ];
     assert_eq!(run(&arguments).code, 0);
-    assert_eq!(std::fs::read_to_string(&to).unwrap(), exported.out);
+    // A file has the stored text. The standard output, which may be a terminal, has the same values.
+    let saved = std::fs::read_to_string(&to).unwrap();
+    assert!(saved.contains("bees?\u{202e}") && exported.out.contains("bees?\\u202e"));
+    assert_eq!(saved.replace('\u{202e}', "\\u202e"), exported.out);
     // An existing file is not overwritten.
     let again = run(&arguments);
     assert_eq!(again.code, 2);
@@ -380,6 +436,88 @@ async fn a_reader_who_goes_away_is_no_error() {
         let ran = ran(child.wait_with_output().unwrap());
         assert_eq!((ran.code, ran.error.as_str()), (0, ""), "{command}");
     }
+}
+
+#[tokio::test]
+async fn a_verdict_does_not_depend_on_a_reader() {
+    let (_directory, path) = place();
+    for session_name in ["a", "b"] {
+        write(&path, session_name, &session(), false).await;
+    }
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute(
+            "UPDATE entries SET entry = entry || ' ' WHERE session = 2 AND seq = 5",
+            [],
+        )
+        .unwrap();
+    drop(database);
+    for arguments in [
+        &["verify"][..],
+        &["verify", "--json"],
+        &["replay"],
+        &["replay", "--json"],
+        &["export", "--salvage"],
+        &["compact"],
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_async-tool"))
+            .args(["journal", arguments[0], path.to_str().unwrap()])
+            .args(&arguments[1..])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ran = ran(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, 1, "{arguments:?}: {}", ran.error);
+        assert!(!ran.error.contains("error:"), "{arguments:?}: {}", ran.error);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_page_leaves_a_verdict_on_each_session() {
+    let (_directory, path) = place();
+    let message = |number: u64| Entry::UserMessage {
+        text: format!("message {number}"),
+        media: Vec::new(),
+        traceparent: None,
+        at: at(number),
+    };
+    let mut long = session();
+    long.truncate(1);
+    long.extend((2..3_000).map(message));
+    for (name, entries) in [("a", &session()), ("b", &long), ("c", &session())] {
+        write(&path, name, entries, false).await;
+    }
+    let mut file = std::fs::read(&path).unwrap();
+    let page = file
+        .chunks_mut(4096)
+        .find(|page| page[0] == 0x0D && page.windows(13).any(|part| part == b"message 1500\""));
+    page.unwrap().fill(0x5A);
+    std::fs::write(&path, &file).unwrap();
+    let file = path.to_str().unwrap();
+    for command in ["verify", "replay"] {
+        let ran = run(&["journal", command, file]);
+        let verdicts: Vec<_> = ran
+            .out
+            .lines()
+            .map(|line| line.split(" at entry 1").next().unwrap())
+            .collect();
+        assert_eq!(ran.code, 1, "{command}: {}", ran.error);
+        assert_eq!(verdicts.len(), 3, "{command}: {}", ran.out);
+        assert!(verdicts[0].starts_with("a: 11 entries, "), "{command}: {}", ran.out);
+        assert_eq!(verdicts[1], "b: WRONG", "{command}: {}", ran.out);
+        assert!(verdicts[2].starts_with("c: 11 entries, "), "{command}: {}", ran.out);
+        // The file as a whole is damaged, too.
+        assert!(ran.error.contains("is damaged ("), "{command}: {}", ran.error);
+    }
+    let shown = run(&["journal", "replay", file, "b", "--at", "2900"]);
+    assert_eq!(shown.code, 1, "{}", shown.error);
+    assert!(shown.out.starts_with("b after entry 1"), "{}", shown.out);
+    // A command that needs the whole file says the same.
+    let listed = run(&["journal", "list", file]);
+    assert_eq!(listed.code, 1, "{}", listed.error);
+    assert!(listed.error.contains("export --salvage"), "{}", listed.error);
 }
 
 /// Looks something up.
@@ -677,7 +815,7 @@ async fn an_export_that_fails_leaves_no_file() {
         "-o",
         target.to_str().unwrap(),
     ]);
-    assert_eq!(ran.code, 2);
+    assert_eq!(ran.code, 1);
     assert!(ran.error.contains("entry 5 of session"), "{}", ran.error);
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
 
