@@ -140,7 +140,8 @@ impl McpServer {
     /// It gets the extensions of the HTTP request, where a layer before this router has put the user. Requests without a principal share
     /// theirs; refuse them before, if that is wrong. A principal's tasks are unknown to all others.
     ///
-    /// This crate checks no token: a layer before the router does.
+    /// This crate checks no token: a layer before the router does. The default is for tokens that stay. A client that refreshes its token
+    /// becomes another principal, and its running tasks are unknown to it: for OAuth, return the subject of the token here.
     ///
     /// ```
     /// use async_tool_mcp::McpServer;
