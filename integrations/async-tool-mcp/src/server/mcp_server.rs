@@ -111,7 +111,9 @@ impl McpServer {
 
     /// Sets the time that an ordinary call waits for the answer to its question, before it is stopped. Default: 10 minutes.
     ///
-    /// In the newest revision, a question ends the request, and the client sends the answer with a further one.
+    /// In the newest revision, a question ends the request, and the client sends the answer with a further one. In older ones, it is a
+    /// request of the server, and its time is counted from there. A call that was handed off asks while `await_result` waits for it. A
+    /// question that arises between two waits has this time until the next one.
     #[must_use]
     pub const fn patience(mut self, time: Duration) -> Self {
         self.settings.patience = time;

@@ -31,6 +31,9 @@ use super::{
 /// Reason of an end that the client has asked for.
 pub(super) const CANCELLED: &str = "the client has cancelled the task";
 
+/// Reason of an end for lack of an answer.
+pub(super) const UNANSWERED: &str = "no answer came in time";
+
 /// Time that a call gets to stop before it is dropped. The rule is two seconds for any tool that awaits.
 const STOPS_WITHIN: Duration = Duration::from_millis(1_500);
 
@@ -44,6 +47,8 @@ pub(super) struct Record {
     /// True if the caller shows forms to a user.
     pub(super) takes_forms: bool,
     pub(super) retention: Duration,
+    /// Time that the call waits for an answer while it is no task.
+    pub(super) patience: Duration,
     is_kept: bool,
     asks_first: bool,
     /// Agent that keeps the call in the journal.
@@ -64,6 +69,8 @@ struct State {
     progress: Option<ProgressReport>,
     reports: u64,
     questions: BTreeMap<String, Question>,
+    /// Keys of the questions that a caller is being asked by a request.
+    asking: HashSet<String>,
     used_keys: HashSet<String>,
     end: Option<Arc<End>>,
     updated: u64,
@@ -126,6 +133,7 @@ impl Record {
             call,
             takes_forms,
             retention,
+            patience: Duration::MAX,
             is_kept: false,
             asks_first: false,
             agent: OnceLock::new(),
@@ -142,6 +150,12 @@ impl Record {
         self.is_kept = true;
         self.created = created;
         self.state().updated = created;
+        self
+    }
+
+    /// Sets the time that the call waits for an answer.
+    pub(super) const fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -270,6 +284,26 @@ impl Record {
         questions
             .map(|(key, question)| (key.clone(), question.to_json()))
             .collect()
+    }
+
+    pub(super) fn is_asking(&self) -> bool {
+        !self.state().questions.is_empty()
+    }
+
+    pub(super) fn is_open(&self, key: &str) -> bool {
+        self.state().questions.contains_key(key)
+    }
+
+    /// Notes that a caller is being asked. False if the question is not open, or one is being asked already.
+    pub(super) fn begin_asking(&self, key: &str) -> bool {
+        let mut state = self.state();
+        state.questions.contains_key(key) && state.asking.insert(key.to_owned())
+    }
+
+    pub(super) fn end_asking(&self, key: &str) {
+        self.state().asking.remove(key);
+        // A question that is still open is put by another request that waits.
+        self.changes.send_modify(|number| *number += 1);
     }
 
     pub(super) fn reported(&self) -> Reported {

@@ -88,7 +88,7 @@ impl Service {
         retry: Option<Retry>,
     ) -> Result<Answer, Refusal> {
         if self.companion().is_some_and(|companion| companion == name) {
-            return self.await_result(caller, &arguments).await;
+            return self.await_result(caller, &arguments, retry.as_ref()).await;
         }
         let tool = self.tool(name).ok_or_else(|| Refusal::UnknownTool(name.to_owned()))?;
         let rule = offer::tasks(&*tool);
@@ -136,7 +136,7 @@ impl Service {
             caller.principal().clone(),
             name,
             arguments,
-            caller.takes_forms(),
+            (caller.takes_forms(), self.settings.patience),
             (as_task, self.settings.ask_first.contains(name)),
             |call| retention_of.as_ref().and_then(|of| of(call)).unwrap_or(*retention),
         );
@@ -160,9 +160,14 @@ impl Service {
             !record.is_task() && &*record.call.name == tool && asked == *arguments
         });
         let record = record.ok_or(Refusal::UnknownState)?;
-        let responses = retry.responses.iter().map(|(key, response)| (&**key, response));
-        record.answer(self.manager(), responses);
+        self.take(&record, &retry.responses);
         Ok(record)
+    }
+
+    /// Gives a client's responses to the tasks that asked.
+    fn take(&self, record: &Record, responses: &BTreeMap<String, Value>) {
+        let responses = responses.iter().map(|(key, response)| (&**key, response));
+        record.answer(self.manager(), responses);
     }
 
     async fn make_task(
@@ -194,7 +199,7 @@ impl Service {
     }
 
     fn ask(&self, record: &Record, questions: BTreeMap<String, Value>) -> Answer {
-        self.tasks.park(record, self.settings.patience);
+        self.tasks.park(record);
         let state = record.id.to_string();
         Answer::Ask { questions, state }
     }
@@ -218,12 +223,16 @@ impl Service {
                 answer_of(&end)
             }
             Waited::Asks(questions) => Ok(self.ask(record, questions)),
-            Waited::Due => {
-                let companion = self.companion().unwrap_or_default();
-                Ok(Answer::Result(hand_off::notice(record, &companion)))
-            }
+            Waited::Due => Ok(self.hand_off(record)),
             Waited::Gone => Err(self.give_up(record)),
         }
+    }
+
+    /// Ends a request whose call runs on.
+    fn hand_off(&self, record: &Record) -> Answer {
+        self.tasks.park(record);
+        let companion = self.companion().unwrap_or_default();
+        Answer::Result(hand_off::notice(record, &companion))
     }
 
     /// Waits for a call that was handed off.
@@ -231,6 +240,7 @@ impl Service {
         self: &Arc<Self>,
         caller: &Caller,
         arguments: &Map<String, Value>,
+        retry: Option<&Retry>,
     ) -> Result<Answer, Refusal> {
         let asked = match hand_off::Asked::read(arguments) {
             Ok(asked) => asked,
@@ -240,16 +250,22 @@ impl Service {
         let Some(record) = record.filter(|record| !record.is_task()) else {
             return Ok(Answer::Result(ToolResult::of_failure(hand_off::UNKNOWN)));
         };
+        if let Some(retry) = retry {
+            if retry.state.as_deref() != Some(record.id.as_str()) {
+                return Err(Refusal::UnknownState);
+            }
+            self.take(&record, &retry.responses);
+        }
         let until = Instant::now() + asked.wait;
         match wait(self, &record, caller, self.settings.heartbeat, Some(until)).await {
             Waited::Ended(end) => answer_of(&end),
             Waited::Asks(questions) => Ok(self.ask(&record, questions)),
-            Waited::Due => {
-                let companion = self.companion().unwrap_or_default();
-                Ok(Answer::Result(hand_off::notice(&record, &companion)))
-            }
+            Waited::Due => Ok(self.hand_off(&record)),
             // The call itself is not cancelled: the client may ask for it again.
-            Waited::Gone => Err(Refusal::Gone),
+            Waited::Gone => {
+                self.tasks.park(&record);
+                Err(Refusal::Gone)
+            }
         }
     }
 
@@ -263,8 +279,8 @@ impl Service {
         id: &str,
         responses: &BTreeMap<String, Value>,
     ) -> Result<(), Refusal> {
-        let responses = responses.iter().map(|(key, response)| (&**key, response));
-        self.task(caller, id).await?.answer(self.manager(), responses);
+        let record = self.task(caller, id).await?;
+        self.take(&record, responses);
         Ok(())
     }
 

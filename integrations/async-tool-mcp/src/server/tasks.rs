@@ -23,7 +23,7 @@ use super::{
     kept::Found,
     outcome::{End, INTERRUPTED},
     principal::Principal,
-    record::Record,
+    record::{Record, UNANSWERED},
     retention::Retention,
     store::Store,
 };
@@ -117,7 +117,7 @@ impl Tasks {
         owner: Principal,
         tool: &str,
         arguments: serde_json::Value,
-        takes_forms: bool,
+        (takes_forms, patience): (bool, Duration),
         (is_kept, asks_first): (bool, bool),
         retention: impl FnOnce(&ToolCall) -> Duration,
     ) -> Result<Arc<Record>, ToolError> {
@@ -125,7 +125,8 @@ impl Tasks {
         let id = Store::name(Uuid::new_v4());
         let call = ToolCall::new(id.as_str(), tool, arguments);
         let retention = retention(&call);
-        let mut record = Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock);
+        let mut record =
+            Record::new(id.clone(), owner, call.clone(), takes_forms, retention, self.clock).patient(patience);
         if store.is_some() {
             let created = record.created();
             record = record.kept(created).asking_first(asks_first);
@@ -192,10 +193,10 @@ impl Tasks {
         }
     }
 
-    /// Sets the time at which a call that no request waits for is given up.
-    pub(super) fn park(&self, record: &Record, patience: Duration) {
-        if record.end().is_none() {
-            self.expire(record, patience);
+    /// Sets the time at which a call is given up if it still asks and no request waits for it.
+    pub(super) fn park(&self, record: &Record) {
+        if record.is_asking() && !record.is_task() {
+            self.expire(record, record.patience);
         }
     }
 
@@ -311,7 +312,13 @@ impl Tasks {
                     tracing::debug!(target: "async_tool::mcp", %error, "a lost task was not ended");
                 }
             }
-            Some(request) if record.takes_forms => record.ask(snapshot.task, &snapshot.tool, request),
+            Some(request) if record.takes_forms => {
+                record.ask(snapshot.task, &snapshot.tool, request);
+                // A request that waits is told, or has its caller asked.
+                if !record.is_awaited() {
+                    self.park(&record);
+                }
+            }
             // The task may have ended in between.
             Some(_) => drop(self.manager.refuse(
                 snapshot.task,
@@ -321,7 +328,7 @@ impl Tasks {
         }
     }
 
-    /// Forgets calls whose retention has ended, and gives up those that no request waits for.
+    /// Forgets calls whose retention has ended, and gives up those that ask while no request waits for them.
     fn sweep(&self) {
         let now = Instant::now();
         loop {
@@ -344,10 +351,11 @@ impl Tasks {
                 record
             };
             if let Some(record) = due
+                && record.is_asking()
                 && !record.is_awaited()
                 && !record.is_task()
             {
-                record.stop("no answer came in time", false);
+                record.stop(UNANSWERED, false);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::{meter::Meter, outcome::End, record::Record, service::Service, wire::Caller};
+use super::{asking::Asking, meter::Meter, outcome::End, record::Record, service::Service, wire::Caller};
 
 /// End of a wait.
 #[derive(Debug)]
@@ -45,12 +45,12 @@ pub(super) async fn wait(
                 return Waited::Asks(questions);
             }
             for (key, question) in questions {
-                if asked.insert(key.clone()) {
-                    let (service, record, caller) = (Arc::clone(service), Arc::clone(record), caller.clone());
-                    tokio::spawn(async move {
-                        let response = caller.ask(&question).await;
-                        record.answer(service.manager(), [(&*key, &response)]);
-                    });
+                // Each request asks once, also if its caller can't be reached.
+                if !asked.contains(&key)
+                    && let Some(asking) = Asking::begin(record, &key)
+                {
+                    asked.insert(key);
+                    asking.put(service, caller, &question).await;
                 }
             }
         }

@@ -3,8 +3,11 @@
 use axum::http::{Extensions, HeaderMap, request::Parts};
 use rmcp::{
     RoleServer,
-    model::{ClientCapabilities, ElicitRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion},
-    service::{Peer, RequestContext},
+    model::{
+        ClientCapabilities, ClientResult, ElicitRequest, ElicitationAction, ProgressNotificationParam, ProgressToken,
+        ProtocolVersion, ServerRequest,
+    },
+    service::{Peer, PeerRequestOptions, RequestContext, RequestHandle, ServiceError},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -90,25 +93,57 @@ impl Caller {
         }
     }
 
-    /// Asks by a request of the server. The reply is an `ElicitResult`.
-    pub(in crate::server) async fn ask(&self, question: &Value) -> Value {
-        let nothing = || json!({"action": "cancel"});
-        let Some(params) = elicitation(question) else {
-            return nothing();
+    /// Asks by a request of the server, on the stream of the caller's own request if it is called from there.
+    pub(in crate::server) async fn ask(&self, question: &Value) -> Sent {
+        let request = match elicitation(question) {
+            Some(params) => {
+                let request = ServerRequest::ElicitRequest(ElicitRequest::new(params));
+                let options = PeerRequestOptions::no_options();
+                self.peer.send_cancellable_request(request, options).await
+            }
+            None => Err(ServiceError::UnexpectedResponse),
         };
-        tokio::select! {
-            biased;
-            () = self.gone() => nothing(),
-            answer = self.elicit(params) => answer.unwrap_or_else(nothing),
-        }
+        let gone = self.gone.clone();
+        Sent { request, gone }
     }
+}
 
-    async fn elicit(&self, params: ElicitRequestParams) -> Option<Value> {
-        match self.peer.create_elicitation(params).await {
-            Ok(result) => serde_json::to_value(result).ok(),
+/// Question that was sent to a caller by a request of the server.
+pub(in crate::server) struct Sent {
+    request: Result<RequestHandle<RoleServer>, ServiceError>,
+    /// Cancelled by the end of the caller's own request too.
+    gone: CancellationToken,
+}
+
+impl Sent {
+    /// Waits for the answer, which is an `ElicitResult`, or until the question is `withdrawn`. `None` if the user has said nothing: the
+    /// question was withdrawn, or the client has closed its form with its own request.
+    pub(in crate::server) async fn answer(self, withdrawn: impl Future<Output = ()>) -> Option<Value> {
+        let answer = match self.request {
+            Ok(mut request) => {
+                tokio::select! {
+                    biased;
+                    answer = &mut request.rx => answer.unwrap_or(Err(ServiceError::TransportClosed)),
+                    () = withdrawn => {
+                        let reason = "the answer is not needed any more".to_owned();
+                        let _the_caller_may_be_gone = request.cancel(Some(reason)).await;
+                        return None;
+                    }
+                }
+            }
+            Err(error) => Err(error),
+        };
+        let answer = answer.and_then(|answer| match answer {
+            ClientResult::ElicitResult(answer) => Ok(answer),
+            _ => Err(ServiceError::UnexpectedResponse),
+        });
+        match answer {
+            Ok(answer) if answer.action == ElicitationAction::Cancel && self.gone.is_cancelled() => None,
+            Ok(answer) => serde_json::to_value(answer).ok(),
             Err(error) => {
                 tracing::debug!(target: "async_tool::mcp", %error, "a question could not be asked");
-                None
+                let is_away = matches!(error, ServiceError::TransportClosed) || self.gone.is_cancelled();
+                (!is_away).then(|| json!({"action": "cancel"}))
             }
         }
     }

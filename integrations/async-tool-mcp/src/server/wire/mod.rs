@@ -19,7 +19,7 @@ mod http;
 mod reply;
 mod stdio;
 
-pub(super) use caller::Caller;
+pub(super) use caller::{Caller, Sent};
 pub(super) use forms::is_form_schema;
 pub(super) use http::router;
 pub(super) use stdio::serve_on;

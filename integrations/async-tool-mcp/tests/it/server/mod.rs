@@ -7,6 +7,7 @@ mod cancel;
 mod ends;
 mod eras;
 mod hand_off;
+mod hand_off_questions;
 mod hostile;
 mod http;
 mod kept;
