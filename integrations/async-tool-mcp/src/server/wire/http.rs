@@ -10,17 +10,11 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService,
-    session::local::{LocalSessionManager, SessionConfig},
-};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Deserialize;
 
-use super::{early::begin_early, handler::Handler};
+use super::{early::begin_early, handler::Handler, sessions::Sessions};
 use crate::server::service::Service;
-
-/// Time without a message after which a session of an older revision ends. rmcp's five minutes would end silent calls.
-const SESSION_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longest silence of a response, also of one that has not begun.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -37,12 +31,8 @@ pub(in crate::server) fn router(service: Arc<Service>) -> Router {
         // The comments come from `begin_early`: rmcp's follow the system's clock, also where tokio's is paused.
         .with_sse_keep_alive(None);
     config = config.enforce_origin_validation();
-    let mut session = SessionConfig::default();
-    session.keep_alive = Some(SESSION_KEPT);
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config = session;
     let handler = Handler(service);
-    let http = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
+    let http = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(Sessions::new()), config);
     let mut router = Router::new().route_service(&settings.path, http);
     if !settings.needs_names {
         router = router.layer(from_fn_with_state(settings.body_limit, name_tasks));

@@ -17,6 +17,7 @@ mod forms;
 mod handler;
 mod http;
 mod reply;
+mod sessions;
 mod stdio;
 
 pub(super) use caller::{Caller, Sent};
