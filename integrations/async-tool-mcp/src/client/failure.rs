@@ -8,6 +8,8 @@ use async_tool_runtime::{Effect, ToolError, ToolErrorKind};
 const INVALID_PARAMS: i64 = -32602;
 /// Code of a JSON-RPC error for a method that the server doesn't have.
 const METHOD_NOT_FOUND: i64 = -32601;
+/// Code of a JSON-RPC error for a fault of the server, not of the request.
+const INTERNAL_ERROR: i64 = -32603;
 /// Bytes of a server's text that an error repeats.
 const SHOWN: usize = 2_000;
 
@@ -65,6 +67,17 @@ impl Failure {
             self,
             Self::Rpc {
                 code: INVALID_PARAMS | METHOD_NOT_FOUND,
+                ..
+            }
+        )
+    }
+
+    /// True if the server has failed at the request, which may have been right: such as a process of it that doesn't have the task.
+    pub(super) const fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Rpc {
+                code: INTERNAL_ERROR,
                 ..
             }
         )

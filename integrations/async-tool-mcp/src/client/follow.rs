@@ -248,7 +248,7 @@ impl Following {
         }
         let params = json!({"taskId": self.kept.task, "inputResponses": self.answers});
         match self.ask("tasks/update", params).await? {
-            Err(failure) if failure.is_passing() => {}
+            Err(failure) if failure.is_passing() || failure.is_of_server() => {}
             // An answer that the server refuses is not sent again: the next poll tells what it makes of it.
             Ok(_) | Err(_) => {
                 let answers = std::mem::take(&mut self.answers);

@@ -212,7 +212,9 @@ impl McpServer {
     /// ended task is [removed](Journal::remove) after its retention, also if the task ended in an earlier process.
     ///
     /// Servers of several processes may use one journal. A task that another process runs is not run here, and its end is found here. If
-    /// that process is gone, the task is resumed as after a restart.
+    /// that process is gone, the task is resumed as after a restart. While it lives, only it knows the progress and the questions of the
+    /// task: here the task is `working`, and `tasks/update` and `tasks/cancel` are refused with the advice to ask again. So a load balancer
+    /// should send the requests for a task to one process, such as by the header `Mcp-Name`, which has the task's id.
     ///
     /// # Errors
     ///

@@ -202,6 +202,12 @@ impl Record {
         self.state().handle.clone()
     }
 
+    /// True if another process runs the task: this one can't tell it anything.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let state = self.state();
+        self.is_kept && state.handle.is_none() && state.end.is_none()
+    }
+
     pub(super) fn make_task(&self) {
         self.state().is_task = true;
     }

@@ -172,6 +172,18 @@ async fn resume(store: Store, tasks: Weak<Tasks>, record: Arc<Record>, mut error
                 return keep(tasks, record, agent).await;
             }
             Err(StartError::SessionClosed { .. }) if record.end().is_some() => return held.remove_later(&record),
+            Err(closed @ StartError::SessionClosed { .. }) => match held.read_end(&record.id).await {
+                // The other process has ended and closed it since the look above.
+                Ok(Some((end, _))) => {
+                    held.end(&record, end);
+                    return held.remove_later(&record);
+                }
+                Ok(None) => {
+                    error = Some(closed);
+                    break;
+                }
+                Err(away) => error = Some(StartError::Read(away)),
+            },
             Err(next) => error = Some(next),
         }
     }

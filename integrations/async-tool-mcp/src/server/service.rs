@@ -51,6 +51,8 @@ pub(super) enum Refusal {
     /// The state of a repeated request belongs to no open call of the principal.
     UnknownState,
     UnknownTask,
+    /// Another process has the task.
+    Elsewhere,
     /// The call broke.
     Broken(String),
     /// The caller is gone; the reply is not sent.
@@ -280,6 +282,9 @@ impl Service {
         responses: &BTreeMap<String, Value>,
     ) -> Result<(), Refusal> {
         let record = self.task(caller, id).await?;
+        if record.is_elsewhere() {
+            return Err(Refusal::Elsewhere);
+        }
         self.take(&record, responses);
         Ok(())
     }
@@ -288,6 +293,10 @@ impl Service {
         let record = self.task(caller, id).await?;
         record.stop(CANCELLED, true);
         record.ended_by(Instant::now() + SEEN_WITHIN).await;
+        if record.is_elsewhere() {
+            // It is stopped if this process takes it up.
+            return Err(Refusal::Elsewhere);
+        }
         Ok(())
     }
 

@@ -62,6 +62,10 @@ pub(super) fn error(refusal: Refusal) -> ErrorData {
             "`requestState` belongs to no open call of this tool with these arguments; call the tool without it".into(),
         ),
         Refusal::UnknownTask => params("there is no such task; it may have expired".into()),
+        Refusal::Elsewhere => ErrorData::internal_error(
+            "another process of the server runs the task, and did not get the request; ask again",
+            None,
+        ),
         Refusal::Broken(message) => ErrorData::internal_error(message, None),
         Refusal::Gone => ErrorData::internal_error("the request was cancelled", None),
     }

@@ -108,21 +108,26 @@ async fn a_question_that_the_server_takes_back_is_withdrawn() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_reaches_a_server_that_was_away_without_a_second_question() {
-    let remote = Remote::new(|seen, before| match &*seen.method {
-        "tools/call" => vec![Act::Result(created("t"))],
-        "tasks/get" if before < 100 => vec![asks(&["a"])],
-        "tasks/get" => vec![Act::Result(completed("t", "done"))],
-        "tasks/update" if before < 3 => vec![Act::Dies],
-        _ => Vec::new(),
-    });
-    let stage = Stage::of(&remote).await;
-    let call = stage.call("work", json!({}));
-    answer(&stage, &call, "a", "Ada").await;
-    assert_eq!(told(&call.outcome().await.outcome), "done");
-    let updates = remote.of("tasks/update");
-    assert_eq!(updates.len(), 4);
-    assert!(updates.iter().all(|seen| seen.params() == updates[0].params()
-        || seen.params()["inputResponses"] == updates[0].params()["inputResponses"]));
+    for bad in [
+        Act::Dies,
+        Act::Error(-32603, "another process runs the task; ask again"),
+    ] {
+        let remote = Remote::new(move |seen, before| match &*seen.method {
+            "tools/call" => vec![Act::Result(created("t"))],
+            "tasks/get" if before < 100 => vec![asks(&["a"])],
+            "tasks/get" => vec![Act::Result(completed("t", "done"))],
+            "tasks/update" if before < 3 => vec![bad.clone()],
+            _ => Vec::new(),
+        });
+        let stage = Stage::of(&remote).await;
+        let call = stage.call("work", json!({}));
+        answer(&stage, &call, "a", "Ada").await;
+        assert_eq!(told(&call.outcome().await.outcome), "done");
+        let updates = remote.of("tasks/update");
+        assert_eq!(updates.len(), 4);
+        let first = &updates[0].params()["inputResponses"];
+        assert!(updates.iter().all(|seen| seen.params()["inputResponses"] == *first));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -282,6 +282,31 @@ fn a_task_of_a_process_that_lives_is_not_run_twice_and_its_end_is_found() {
 }
 
 #[test]
+fn an_end_that_comes_between_two_looks_of_another_process_is_found() {
+    let journal = Arc::new(Beside::default());
+    let first = start(&journal);
+    let id = first.run(async {
+        let id = first.client.start("reads", json!({})).await;
+        sleep(Duration::from_secs(1)).await;
+        id
+    });
+    let second = start(&journal);
+    second.run(async {
+        assert_eq!(second.client.task(&id).await["status"], "working");
+        sleep(Duration::from_secs(60)).await;
+    });
+    first.run(async { sleep(Duration::from_secs(10)).await });
+    assert_eq!(journal.count(SessionFilter::Open), 0, "the first process has closed it");
+    journal.early_reads.store(1, Ordering::Relaxed);
+    second.run(async {
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(journal.early_reads.load(Ordering::Relaxed), 0, "it has looked");
+        let task = second.client.task(&id).await;
+        assert_eq!(task["result"]["content"][0]["text"], "read", "{task}");
+    });
+}
+
+#[test]
 fn the_tasks_of_a_process_that_died_are_taken_up_by_one_that_lives() {
     READ.store(0, Ordering::Relaxed);
     let journal = Arc::new(Beside::default());
@@ -295,7 +320,13 @@ fn the_tasks_of_a_process_that_died_are_taken_up_by_one_that_lives() {
     let second = start(&journal);
     second.run(async {
         second.client.task(&reading).await;
-        second.client.ask("tasks/cancel", json!({"taskId": cancelled})).await;
+        for reply in [
+            second.client.ask("tasks/cancel", json!({"taskId": cancelled})).await,
+            second.client.update(&reading, json!({})).await,
+        ] {
+            assert_eq!(reply.last["error"]["code"], -32603, "{}", reply.text);
+            assert!(reply.text.contains("another process"), "{}", reply.text);
+        }
         assert_eq!(
             second.client.task(&cancelled).await["status"],
             "working",
