@@ -10,7 +10,7 @@ const INVALID_PARAMS: i64 = -32602;
 const METHOD_NOT_FOUND: i64 = -32601;
 /// Code of a JSON-RPC error for a fault of the server, not of the request.
 const INTERNAL_ERROR: i64 = -32603;
-/// Bytes of a server's text that an error repeats.
+/// Bytes of a server's text that a line of a log, a status or a reason repeats.
 const SHOWN: usize = 2_000;
 
 /// Reason of a loss.
@@ -111,7 +111,7 @@ impl Failure {
             };
         }
         let kind = match self {
-            Self::Rpc { code, .. } => return of_rpc(code, text),
+            Self::Rpc { code, message } => return of_rpc(code, &message),
             Self::Idle(_) | Self::Overdue(_) => ToolErrorKind::Timeout,
             _ => ToolErrorKind::Unavailable,
         };
@@ -125,8 +125,9 @@ impl Failure {
     }
 }
 
-/// Error of a call that the server answered with a JSON-RPC error.
-fn of_rpc(code: i64, text: String) -> ToolError {
+/// Error of a call that the server answered with a JSON-RPC error. It has the server's text whole, as an error result has.
+fn of_rpc(code: i64, text: &str) -> ToolError {
+    let text = format!("{text} [code {code}]");
     match code {
         INVALID_PARAMS => ToolError::new(ToolErrorKind::InvalidArguments, text),
         _ => ToolError::failed(text),
@@ -137,11 +138,11 @@ fn of_rpc(code: i64, text: String) -> ToolError {
 pub(super) fn of_task(error: &serde_json::Value, status_message: Option<&str>) -> ToolError {
     let message = error["message"].as_str().unwrap_or("the server gives no reason");
     let code = error["code"].as_i64().unwrap_or_default();
-    let mut text = shown(message);
+    let mut text = message.to_owned();
     if let Some(status) = status_message.filter(|status| *status != message && !status.is_empty()) {
         text = format!("{text} ({})", shown(status));
     }
-    of_rpc(code, format!("{text} [code {code}]"))
+    of_rpc(code, &text)
 }
 
 impl fmt::Display for Failure {
@@ -169,4 +170,24 @@ pub(super) fn shown(text: &str) -> String {
         end -= 1;
     }
     format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_server_is_whole() {
+        let message = format!("{}the cause is at the end", "at a line of the trace\n".repeat(1_000));
+        let answered = Failure::Rpc {
+            code: -32000,
+            message: message.clone(),
+        };
+        let of_a_task = of_task(&json!({"code": -32000, "message": message}), None);
+        for error in [answered.into_error(Effect::Once), of_a_task] {
+            assert_eq!(error.model_message(), format!("{message} [code -32000]"));
+        }
+    }
 }

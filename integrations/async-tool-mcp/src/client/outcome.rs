@@ -6,50 +6,87 @@ use async_tool_runtime::{
 };
 use serde_json::{Value, json};
 
-use super::failure::shown;
-
 /// Outcome of a call from its `CallToolResult`.
 ///
 /// The structured content is the value, if there is one; a text alone is a text. Images, sounds and files are media with the texts around
-/// them, so that a model sees them. Anything else is the list of content blocks.
+/// them, so that a model sees them. Anything else is the list of content blocks. Structured content that no block says comes last in both.
 pub(super) fn of_result(mut result: Value) -> Result<Value, ToolError> {
-    let blocks = match result.get_mut("content").map(Value::take) {
+    let mut blocks = match result.get_mut("content").map(Value::take) {
         Some(Value::Array(blocks)) => blocks,
         _ => Vec::new(),
     };
+    let structured = result.get_mut("structuredContent").map(Value::take);
+    let structured = structured.filter(|structured| !structured.is_null());
     if result["isError"] == true {
-        let text = text_of(&blocks);
-        return Err(ToolError::failed(match text.is_empty() {
-            true => "the tool failed, and gives no reason".to_owned(),
-            false => shown(&text),
-        }));
+        return Err(ToolError::failed(reason(&blocks, structured.as_ref())));
     }
-    let is_text = blocks.iter().all(|block| block["type"] == "text");
-    match result.get_mut("structuredContent").map(Value::take) {
-        Some(structured) if !structured.is_null() && is_text => Ok(unwrapped(structured, &text_of(&blocks))),
-        _ if is_text => Ok(Value::String(text_of(&blocks))),
-        _ => Ok(with_media(&blocks).unwrap_or(Value::Array(blocks))),
+    if blocks.iter().all(|block| block["type"] == "text") {
+        let text = text_of(&blocks);
+        return Ok(match structured {
+            Some(structured) => unwrapped(structured, &text),
+            None => Value::String(text),
+        });
+    }
+    let structured = structured.filter(|structured| !is_said(structured, &blocks));
+    if let Some(content) = with_media(&blocks, structured.as_ref()) {
+        return Ok(content);
+    }
+    blocks.extend(structured);
+    Ok(Value::Array(blocks))
+}
+
+/// Text of an error, whole: what went wrong is often at the end of a long output. The runtime bounds what a model is shown of it.
+fn reason(blocks: &[Value], structured: Option<&Value>) -> String {
+    let texts = blocks.iter().filter_map(|block| match block["type"].as_str() {
+        Some("resource_link") => Some(block.to_string()),
+        _ => said_by(block).map(str::to_owned),
+    });
+    let text = texts.collect::<Vec<_>>().join("\n");
+    match structured {
+        Some(structured) if text.trim().is_empty() => structured.to_string(),
+        _ if text.trim().is_empty() => "the tool failed, and gives no reason".to_owned(),
+        _ => text,
     }
 }
 
 /// Value of blocks of which some are media; `None` if none of them is.
-fn with_media(blocks: &[Value]) -> Option<Value> {
+fn with_media(blocks: &[Value], structured: Option<&Value>) -> Option<Value> {
     let parts: Vec<_> = blocks.iter().map(|block| (media_of(block), block)).collect();
     if parts.iter().all(|(media, _)| media.is_none()) {
         return None;
     }
-    let content: Content = parts
-        .into_iter()
-        .map(|(media, block)| match media {
-            Some(Ok(media)) => Content::from(media),
-            Some(Err(what)) => Content::from(format!("[{what} that can't be read]")),
-            None => match block["text"].as_str().or_else(|| block["resource"]["text"].as_str()) {
-                Some(text) => Content::from(text),
-                None => Content::from(block.to_string()),
-            },
-        })
-        .collect();
+    let parts = parts.into_iter().map(|(media, block)| match media {
+        Some(Ok(media)) => Content::from(media),
+        Some(Err(what)) => Content::from(format!("[{what} that can't be read]")),
+        None => match said_by(block) {
+            Some(text) => Content::from(text),
+            None => Content::from(block.to_string()),
+        },
+    });
+    let structured = structured.map(|structured| Content::from(structured.to_string()));
+    let content: Content = parts.chain(structured).collect();
     serde_json::to_value(content).ok()
+}
+
+/// True if the blocks have structured content: as the JSON of a text, or as the bytes of media.
+fn is_said(structured: &Value, blocks: &[Value]) -> bool {
+    let is_block = |block: &Value| match said_by(block) {
+        Some(text) => says(text, structured) || wrapped(structured).is_some_and(|value| says(text, value)),
+        None => {
+            let bytes = block["data"].as_str().or_else(|| block["resource"]["blob"].as_str());
+            bytes.is_some_and(|bytes| holds(structured, bytes))
+        }
+    };
+    blocks.iter().any(is_block)
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Array(items) => items.iter().any(|item| holds(item, text)),
+        Value::Object(fields) => fields.values().any(|field| holds(field, text)),
+        _ => false,
+    }
 }
 
 /// Media of a block, or the kind of the block whose bytes can't be read; `None` for a block of another kind.
@@ -75,15 +112,25 @@ fn media_of(block: &Value) -> Option<Result<Media, &'static str>> {
 
 /// Value in `{"result": value}`, if the text says the same without it: structured content is an object, so servers wrap other values.
 fn unwrapped(structured: Value, text: &str) -> Value {
-    let wrapped = match structured.as_object() {
-        Some(fields) if fields.len() == 1 => fields.get("result"),
-        _ => None,
-    };
-    let says = |value: &Value| value == text || serde_json::from_str(text).is_ok_and(|said: Value| said == *value);
-    match wrapped.filter(|value| says(value)) {
+    match wrapped(&structured).filter(|value| says(text, value)) {
         Some(value) => value.clone(),
         None => structured,
     }
+}
+
+fn wrapped(structured: &Value) -> Option<&Value> {
+    let fields = structured.as_object().filter(|fields| fields.len() == 1)?;
+    fields.get("result")
+}
+
+/// True if a text is the value, or its JSON.
+fn says(text: &str, value: &Value) -> bool {
+    value == text || serde_json::from_str(text).is_ok_and(|said: Value| said == *value)
+}
+
+/// Text of a block, or of the resource in it.
+fn said_by(block: &Value) -> Option<&str> {
+    block["text"].as_str().or_else(|| block["resource"]["text"].as_str())
 }
 
 fn text_of(blocks: &[Value]) -> String {
@@ -115,7 +162,28 @@ mod tests {
             ),
             (
                 json!({"content": [text("a"), image], "structuredContent": {"a": 1}}),
-                json!(["a", shown]),
+                json!(["a", shown, "{\"a\":1}"]),
+            ),
+            (
+                json!({"content": [image], "structuredContent": {"total": 42}}),
+                json!([shown, "{\"total\":42}"]),
+            ),
+            // The structured content says what a block says.
+            (
+                json!({"content": [text("{\"a\": 1}"), image], "structuredContent": {"a": 1}}),
+                json!(["{\"a\": 1}", shown]),
+            ),
+            (
+                json!({"content": [text("7"), image], "structuredContent": {"result": 7}}),
+                json!(["7", shown]),
+            ),
+            (
+                json!({"content": [image], "structuredContent": {"result": [{"type": "image", "data": "aGk="}]}}),
+                shown.clone(),
+            ),
+            (
+                json!({"content": [link], "structuredContent": {"total": 42}}),
+                json!([link, {"total": 42}]),
             ),
             (json!({"content": [image]}), shown),
             (
@@ -134,10 +202,24 @@ mod tests {
         ] {
             assert_eq!(of_result(result.clone()).unwrap(), value, "{result}");
         }
+        let output = format!("{}the error is at the end", "a line of the output\n".repeat(10_000));
         for (result, message) in [
             (
                 json!({"content": [text("no such file")], "isError": true}),
                 "no such file",
+            ),
+            (json!({"content": [text(&output)], "isError": true}), &*output),
+            (
+                json!({"content": [text("it broke"), {"type": "resource", "resource": {"uri": "x:y", "text": "the log"}}], "isError": true}),
+                "it broke\nthe log",
+            ),
+            (
+                json!({"content": [image], "structuredContent": {"code": 7}, "isError": true}),
+                "{\"code\":7}",
+            ),
+            (
+                json!({"content": [text("it broke")], "structuredContent": {"code": 7}, "isError": true}),
+                "it broke",
             ),
             (
                 json!({"content": [], "isError": true}),
