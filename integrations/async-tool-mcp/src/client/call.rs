@@ -180,8 +180,9 @@ impl Remote {
 
 /// Puts a question of a server that asks while it works. Returns the answer of the request, if that comes first.
 async fn put(ask: Ask, pending: &mut Pending, cx: &ToolContext) -> Option<Result<Value, Failure>> {
-    let Ok(question) = Question::of_params(&ask.params) else {
-        let _the_request_may_have_ended = ask.answer.send(json!({"action": "cancel"}));
+    let Ask { params, answer: mut to } = ask;
+    let Ok(question) = Question::of_params(&params) else {
+        let _the_request_may_have_ended = to.send(json!({"action": "cancel"}));
         return None;
     };
     pending.pause();
@@ -190,9 +191,11 @@ async fn put(ask: Ask, pending: &mut Pending, cx: &ToolContext) -> Option<Result
         tokio::select! {
             biased;
             answer = &mut asking => {
-                let _the_request_may_have_ended = ask.answer.send(answer);
+                let _the_request_may_have_ended = to.send(answer);
                 break None;
             }
+            // The server has withdrawn it.
+            () = to.closed() => break None,
             step = pending.next() => match step {
                 Step::Answered(answer) => break Some(answer),
                 Step::Progress(report) => tell(cx, report),

@@ -37,8 +37,8 @@ pub(super) struct Following {
     cx: ToolContext,
     kept: Kept,
     pace: Pace,
-    /// Time of the last answer that made sense.
-    heard: Instant,
+    /// Time of the first failed poll since the last answer that made sense. Not that of the answer: the server's interval may be long.
+    away_since: Option<Instant>,
     senseless: u32,
     status_message: Option<String>,
     asking: Option<Asking>,
@@ -65,7 +65,7 @@ impl Following {
             cx,
             kept,
             pace: Pace::new(),
-            heard: Instant::now(),
+            away_since: None,
             senseless: 0,
             status_message: None,
             asking: None,
@@ -143,7 +143,7 @@ impl Following {
                 self.missed(&Failure::Invalid("it is about another task".to_owned()))
             }
             Ok(state) => {
-                self.heard = Instant::now();
+                self.away_since = None;
                 self.senseless = 0;
                 let interval = self.pace.after_answer(state.poll_interval);
                 match self.take(state) {
@@ -169,8 +169,8 @@ impl Following {
     /// Notes a poll without a state. Returns the time until the next one, or gives up.
     fn missed(&mut self, failure: &Failure) -> Result<Duration, Followed> {
         if failure.is_passing() {
-            let away = self.heard.elapsed();
-            if away < self.link.settings.away {
+            let since = *self.away_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < self.link.settings.away {
                 return Ok(self.pace.after_failure(failure.retry_after()));
             }
         } else {

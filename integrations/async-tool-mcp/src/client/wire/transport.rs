@@ -9,15 +9,15 @@ use rmcp::transport::{
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     process::{ChildStderr, Command},
 };
 
 use crate::client::{failure::Failure, settings::Settings, target::McpCommand};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// Bytes of a line of a server's log that are passed on.
-const LINE: usize = 1_000;
+/// Bytes of a line of a server's log that are passed on at once: a server may write without an end of the line.
+const LINE: u64 = 1_000;
 
 pub(super) type Http = StreamableHttpClientTransport<reqwest::Client>;
 
@@ -76,11 +76,18 @@ pub(super) fn child(command: &McpCommand) -> io::Result<TokioChildProcess> {
 
 /// Passes the log of a server on: its lines must not end up in the middle of a terminal program.
 async fn pass_on(log: ChildStderr, program: String) {
-    let mut lines = BufReader::new(log).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE)]);
+    let mut log = BufReader::new(log);
+    while let Some(line) = next_line(&mut log).await {
+        let line = String::from_utf8_lossy(&line);
         tracing::debug!(target: "async_tool::mcp", program, line = line.trim_end(), "log of a server");
     }
+}
+
+/// Next line, or the next piece of a long one.
+async fn next_line(log: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let read = log.take(LINE).read_until(b'\n', &mut line).await;
+    matches!(read, Ok(1..)).then_some(line)
 }
 
 /// Failure of an error of a transport.
@@ -147,4 +154,23 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_passed_on_in_pieces() {
+        let long = [b'x'; 2_500];
+        let text = [b"one\n\n", &long[..], b"\nlast"].concat();
+        let mut log = BufReader::new(&*text);
+        let mut pieces = Vec::new();
+        while let Some(piece) = next_line(&mut log).await {
+            pieces.push(piece);
+        }
+        let lengths: Vec<_> = pieces.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [4, 1, 1_000, 1_000, 501, 4]);
+        assert_eq!(pieces.concat(), text, "nothing is lost");
+    }
 }

@@ -133,6 +133,32 @@ async fn an_older_server_that_asks_while_it_works_has_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_that_an_older_server_withdraws_is_closed_and_the_limits_go_on() {
+    let remote = Remote::new(|seen, _| match &*seen.method {
+        "tools/call" => vec![
+            Act::Says(json!({"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {
+                "message": "Which?", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}},
+            }})),
+            Act::Waits(30 * SECOND),
+            Act::Says(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "q1"}})),
+            Act::Hangs,
+        ],
+        _ => Vec::new(),
+    })
+    .legacy("2025-06-18");
+    let stage = Stage::with(McpClient::builder(remote.streams()).idle_timeout(60 * SECOND)).await;
+    let begun = tokio::time::Instant::now();
+    let call = stage.call("work", json!({}));
+    until(|| call.status() == TaskStatus::InputRequired).await;
+    until(|| call.status() == TaskStatus::Running).await;
+    assert_eq!(begun.elapsed().as_secs(), 30);
+    assert!(stage.manager.answer(call.id(), json!({"name": "late"})).is_err());
+    let outcome = told(&call.outcome().await.outcome);
+    assert!(outcome.contains("no sign of life for 60s"), "{outcome}");
+    assert_eq!(begun.elapsed().as_secs(), 90);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_over_stdio_is_declined_if_calls_of_two_sessions_are_open() {
     let remote = Remote::new(|seen, _| match &*seen.method {
         "tools/call" => vec![Act::Hangs],

@@ -189,6 +189,26 @@ async fn a_server_that_talks_nonsense_or_stays_away_does_not_hold_a_call_forever
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_poll_after_a_long_interval_is_repeated() {
+    // The interval is longer than the time for which a server may be away.
+    for (bad, polls) in [
+        (Act::Status(503, ""), 2),
+        (Act::Result(json!({"resultType": "complete"})), 2),
+    ] {
+        let remote = polled(move |before| {
+            vec![match before {
+                0 => working(900_000),
+                1 => bad.clone(),
+                _ => Act::Result(completed("t", "done")),
+            }]
+        });
+        let stage = Stage::of(&remote).await;
+        assert_eq!(told(&stage.work().await), "done");
+        assert_eq!(remote.of("tasks/get").len(), polls + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_has_a_hard_maximum_at_which_it_is_cancelled() {
     let remote = polled(|_| vec![working(1_000)]);
     let stage = Stage::with(McpClient::builder(remote.streams()).task_timeout(600 * SECOND)).await;
