@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, Uri, header, uri::Authority};
 
-use super::target::authority;
+use super::{door::AGE, target::authority};
 
 /// Name of the cookie. Browsers send cookies to all ports of a host, so it has the port.
 fn name(headers: &HeaderMap, address: &Uri) -> String {
@@ -32,10 +32,10 @@ pub(crate) fn set(headers: &HeaderMap, original: &Uri, value: Option<&str>, is_e
     let path = page_of(original.path());
     let secure = if is_encrypted { "; Secure" } else { "" };
     let (value, age) = match value {
-        Some(value) => (value, ""),
-        None => ("", "; Max-Age=0"),
+        Some(value) => (value, AGE.as_secs()),
+        None => ("", 0),
     };
-    format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}{age}")
+    format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}; Max-Age={age}")
 }
 
 /// Path of the page that a request to its API belongs to. A path with characters that would end the attribute is `/`.
@@ -78,11 +78,11 @@ mod tests {
         let set = |path: &str, encrypted| set(&headers, &path.parse().unwrap(), Some("x"), encrypted);
         assert_eq!(
             set("/inspect/api/login", false),
-            "async-tool-inspector-4000=x; Path=/inspect/; HttpOnly; SameSite=Strict"
+            "async-tool-inspector-4000=x; Path=/inspect/; HttpOnly; SameSite=Strict; Max-Age=2592000"
         );
         assert_eq!(
             set("/api/login", true),
-            "async-tool-inspector-4000=x; Path=/; HttpOnly; SameSite=Strict; Secure"
+            "async-tool-inspector-4000=x; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=2592000"
         );
         assert!(set("/a;b/api/login", false).contains("Path=/;"));
     }

@@ -18,7 +18,7 @@ const BROWSERS: usize = 4096;
 /// Lengths of a cookie's parts: the random name of the browser, and the time at which it was let in.
 const PARTS: (usize, usize) = (64, 16);
 /// Time for which a cookie is good.
-const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Tokens that let browsers in, and the browsers that are in.
 pub(crate) struct Access {
