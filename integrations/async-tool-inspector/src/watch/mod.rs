@@ -9,9 +9,11 @@
 //! 4. A snapshot and the position of the changes behind it are taken under one lock, so no change is lost between them.
 //! 5. Nothing runs without viewers.
 
+mod counts;
 mod feed;
 mod hub;
 mod journal_reader;
+mod listing;
 mod mirror;
 mod overview;
 mod rows;
