@@ -7,6 +7,7 @@ use async_tool_runtime::{
     agent::{AgentError, RegistryError},
     journal::Entry,
     model::ModelStream,
+    policy::Dedupe,
     testing::{Explore, Faults, ScriptedModel},
     tools,
 };
@@ -20,8 +21,9 @@ use crate::stand::secs;
 fn no_order_of_gets_departures_and_the_end_loses_a_message_or_makes_two_agents() {
     let explore = Explore::new().seeds(0..200).sessions_may_stop().faults(Faults::new());
     explore.run(async |sim| {
+        // The model calls it with equal arguments again and again.
         let manager = AsyncToolManager::builder()
-            .tools(sim.tools(tools![work]))
+            .tools(sim.tools(tools![work::tool().dedupe(Dedupe::Allow)]))
             .build()
             .unwrap();
         let process = || {
