@@ -120,7 +120,7 @@ impl Clock {
         let Readings { counted, real, system } = readings;
         let slept = system.since(self.origin.after(real));
         let before = Duration::from_millis(self.skipped.load(Ordering::Relaxed));
-        // Where time is paused, it is the test's.
+        // A test that pauses time decides about it.
         if slept > before.saturating_add(TOLERANCE) && real.abs_diff(counted) <= TOLERANCE {
             let slept = u64::try_from(slept.as_millis()).unwrap_or(u64::MAX);
             self.skipped.fetch_max(slept, Ordering::Relaxed);

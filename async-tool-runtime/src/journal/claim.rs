@@ -146,6 +146,11 @@ impl Claim {
         !self.is_lost() && self.confirmed().is_some_and(counts)
     }
 
+    /// True if a confirmation counts no longer. A claim that no journal has confirmed yet has none to lose.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.confirmed().is_some() && !self.is_confirmed()
+    }
+
     /// Ends the claim: another one has the session, or may take it. The agent stops, and its tasks are told to.
     pub fn lose(&self) {
         self.0.is_lost.store(true, Ordering::SeqCst);

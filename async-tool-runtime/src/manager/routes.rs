@@ -244,6 +244,16 @@ impl Inner {
 
     /// True if no other agent can have a session that this work is for, as far as its journal has confirmed of late.
     pub(super) fn is_owned(&self, cell: &Arc<TaskCell>) -> bool {
+        self.has_claim(cell, Claim::is_confirmed)
+    }
+
+    /// True if [`is_owned`](Self::is_owned) would hold if less time had passed since the journal confirmed it.
+    pub(super) fn has_lapsed(&self, cell: &Arc<TaskCell>) -> bool {
+        !self.is_owned(cell) && self.has_claim(cell, Claim::has_lapsed)
+    }
+
+    /// True if this holds for the claim of a session that this work is for, or if there is no session.
+    fn has_claim(&self, cell: &Arc<TaskCell>, is_it: impl Fn(&Claim) -> bool) -> bool {
         cell.served().iter().any(|call| {
             let Some(session) = self.accounting_session(call) else {
                 return true;
@@ -251,7 +261,7 @@ impl Inner {
             let routes = self.routes();
             let route = routes.get(&session);
             // No session, so no journal.
-            route.is_none_or(|route| route.claim.live().is_some_and(|claim| claim.is_confirmed()))
+            route.is_none_or(|route| route.claim.live().is_some_and(|claim| is_it(&claim)))
         })
     }
 

@@ -331,6 +331,26 @@ async fn the_fence_is_checked_only_before_a_call_that_must_not_happen_twice_and_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proof_that_was_on_its_way_for_too_long_does_not_count() {
+    let (world, journal) = (World::default(), LeasedJournal::new(LEASE));
+    // The second call waits for its rate.
+    let place = manager([pay(&world).rate(RateLimit::new(1, secs(11)))]);
+    let owner = agent(paying(2), &place, journal.clone()).start().await.unwrap();
+    journal.set_late(secs(20));
+    owner.send("pay").await.unwrap();
+    sleep(secs(12)).await;
+    assert_eq!((world.count(), journal.checks()), (1, 1), "the proof is on its way");
+    journal.set_late(Duration::ZERO);
+    journal.expire("s");
+    let next = agent(talking(), &manager([pay(&world)]), journal.clone());
+    let next = next.resume().await.unwrap();
+    next.run_until_idle().await.unwrap();
+    assert_eq!(world.count(), 2);
+    sleep(secs(60)).await;
+    assert_eq!((world.count(), world.twice()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_theft_that_the_journal_notices_stops_the_session_and_its_tasks_at_once() {
     let journal = LeasedJournal::new(LEASE);
     let place = manager([tool_of("pay", |_, _| std::future::pending())]);

@@ -17,7 +17,7 @@
 )]
 #![deny(clippy::all, clippy::pedantic, clippy::nursery)]
 
-/// What is on its way out.
+/// A type that is deprecated.
 #[allow(deprecated, reason = "the derives name the type")]
 pub mod old {
     /// A number.

@@ -31,6 +31,8 @@ struct Shared {
     checks: AtomicUsize,
     is_down: AtomicBool,
     hangs: AtomicBool,
+    /// Time that the answer to an append without entries is on its way.
+    late: Mutex<Duration>,
 }
 
 impl LeasedJournal {
@@ -64,6 +66,10 @@ impl LeasedJournal {
 
     pub(crate) fn set_hanging(&self, hangs: bool) {
         self.0.hangs.store(hangs, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_late(&self, late: Duration) {
+        *self.0.late.lock().unwrap() = late;
     }
 
     pub(crate) fn entries(&self, session: &str) -> Vec<Entry> {
@@ -113,6 +119,10 @@ impl Journal for LeasedJournal {
             }
             if let Some(lease) = shared.lease {
                 claim.confirm(asked, lease);
+            }
+            let late = *shared.late.lock().unwrap();
+            if entries.is_empty() && !late.is_zero() {
+                tokio::time::sleep(late).await;
             }
             Ok(last)
         })

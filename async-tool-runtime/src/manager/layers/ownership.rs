@@ -23,11 +23,21 @@ pub(crate) fn proof_needed(
     let is_needed = cell.layers.as_ref().is_some_and(is_once);
     let host = cell.manager().filter(|host| is_needed && !host.is_owned(cell))?;
     Some(Box::pin(async move {
-        tokio::select! {
-            biased;
-            () = cell.cancellation().cancelled() => Err(cancelled()),
-            proved = host.prove_owned(cell) => proved,
-            () = sleep_until_some(deadline) => Err(past_deadline()),
+        for _ in 0..PROOFS {
+            tokio::select! {
+                biased;
+                () = cell.cancellation().cancelled() => return Err(cancelled()),
+                proved = host.prove_owned(cell) => proved?,
+                () = sleep_until_some(deadline) => return Err(past_deadline()),
+            }
+            if !host.has_lapsed(cell) {
+                break;
+            }
         }
+        Ok(())
     }))
 }
+
+/// Most proofs before a function begins. The process may be stopped while a proof is on its way, so an old one doesn't count. A lease
+/// that is shorter than a proof takes would ask for proofs for ever.
+const PROOFS: usize = 3;
