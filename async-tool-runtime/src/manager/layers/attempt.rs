@@ -18,7 +18,7 @@ use tokio::{
 use tracing::Span;
 
 use super::{
-    ownership::proof_needed,
+    ownership::{proof_lapsed, proof_needed},
     service::{ToolRequest, ToolService, cancelled, past_deadline, sleep_until_some},
 };
 use crate::{
@@ -140,6 +140,15 @@ impl Attempt {
             calls: 0.into(),
             host: Some(Arc::clone(cell) as _),
         });
+        // The process may have been stopped since it looked.
+        if let Some(proof) = proof_lapsed(cell, deadline)
+            && let Err(error) = proof.await
+        {
+            if let Some(host) = cell.manager() {
+                cell.fail_attempt(&error, host.now());
+            }
+            return Err(error);
+        }
         let mut work = self.perform(cell, call, cx.clone())?;
         let event = tokio::select! {
             // A ready result counts, even if the deadline or a cancellation comes at the same time.
