@@ -213,6 +213,23 @@ export async function openTask(page, number) {
 }
 
 /**
+ * Agrees to what a dialog asks, and waits until the dialog is closed: the events of an act can come before its answer does, and until then keys and
+ * texts go to the dialog.
+ *
+ * @param {any} page
+ * @param {string | RegExp} button
+ */
+export async function agree(page, button) {
+  await page.getByRole("dialog").getByRole("button", { name: button }).click();
+  await dialogCloses(page);
+}
+
+/** @param {any} page */
+export function dialogCloses(page) {
+  return until("the dialog is closed", async () => (await page.getByRole("dialog").count()) === 0);
+}
+
+/**
  * Waits for the status of a task.
  *
  * @param {any} page

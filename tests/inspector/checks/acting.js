@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { newest, openTask, say, settles, until } from "../browser.js";
+import { agree, newest, openTask, say, settles, until } from "../browser.js";
 
 /** Result of a task as text, as the page has it. */
 const resultOf = (page, number) => page.evaluate((number) => globalThis.inspector.session.numbers.get(number).row.result ?? "", number);
@@ -20,7 +20,7 @@ export const acting = {
     assert.equal(await page.evaluate((task) => globalThis.inspector.session.numbers.get(task).isEnded, task), false, "going back cancelled the task");
     await page.getByRole("button", { name: "Cancel…" }).click();
     await dialog.getByRole("textbox").fill("no more bees");
-    await dialog.getByRole("button", { name: `Cancel ${task} research` }).click();
+    await agree(page, `Cancel ${task} research`);
     await settles(page, task, "cancelled");
     await page.getByRole("region", { name: new RegExp(`^${task} `) }).getByText("no more bees").first().waitFor();
     assert.equal(await page.getByRole("button", { name: "Cancel…" }).count(), 0, "an ended task can't be cancelled");
@@ -47,7 +47,7 @@ export const acting = {
     await page.getByRole("combobox", { name: "Delivery of the result" }).selectOption("silent");
     await until("the delivery is silent", () => page.evaluate((task) => globalThis.inspector.session.numbers.get(task).row.delivery === "silent", task));
     await page.getByRole("button", { name: "Abort…" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: `Abort ${task} research` }).click();
+    await agree(page, `Abort ${task} research`);
     await settles(page, task, "cancelled");
     assert.deepEqual(page.faults, []);
   },
@@ -73,7 +73,7 @@ export const acting = {
     await settles(page, await newest(page, "repeat"), "completed");
     assert.equal(await panel.getByRole("textbox", { name: "hour" }).inputValue(), "19");
     await answer.click();
-    await page.getByRole("dialog").getByRole("button", { name: "Send the answer" }).click();
+    await agree(page, "Send the answer");
     const table = await newest(page, "book_table");
     await settles(page, table, "completed");
     assert.match(await resultOf(page, table), /4 guests at 19 in the Garden, at a window/);
@@ -87,14 +87,14 @@ export const acting = {
     const first = await newest(page, "send_letter");
     await openTask(page, first);
     await page.getByRole("button", { name: "Approve…" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: `Approve ${first} send_letter` }).click();
+    await agree(page, `Approve ${first} send_letter`);
     await settles(page, first, "completed");
     await say(page, "send_letter Eve");
     const second = await newest(page, "send_letter", 2);
     await openTask(page, second);
     await page.getByRole("button", { name: "Refuse…" }).click();
     await page.getByRole("dialog").getByRole("textbox").fill("not to Eve");
-    await page.getByRole("dialog").getByRole("button", { name: `Refuse ${second} send_letter` }).click();
+    await agree(page, `Refuse ${second} send_letter`);
     await settles(page, second, "failed");
     await page.getByRole("region", { name: new RegExp(`^${second} `) }).getByText("not to Eve").first().waitFor();
     assert.deepEqual(page.faults, []);
@@ -112,7 +112,7 @@ export const acting = {
     await dialog.getByRole("button", { name: `Resolve ${taxi} order_taxi` }).click();
     await dialog.getByText("must be at most 90").first().waitFor();
     await dialog.getByRole("textbox", { name: "minutes" }).fill("7");
-    await dialog.getByRole("button", { name: `Resolve ${taxi} order_taxi` }).click();
+    await agree(page, `Resolve ${taxi} order_taxi`);
     await settles(page, taxi, "completed");
     assert.match(await resultOf(page, taxi), /AB 12/);
     await say(page, 'order_taxi "Side Street 2"');
@@ -120,7 +120,7 @@ export const acting = {
     await openTask(page, other);
     await page.getByRole("button", { name: "Fail…" }).click();
     await dialog.getByRole("textbox").fill("no driver is free");
-    await dialog.getByRole("button", { name: `Fail ${other} order_taxi` }).click();
+    await agree(page, `Fail ${other} order_taxi`);
     await settles(page, other, "failed");
     assert.deepEqual(page.faults, []);
   },
@@ -147,7 +147,7 @@ export const acting = {
     await page.getByText("Session", { exact: true }).click();
     await page.getByRole("button", { name: "Close…" }).click();
     await page.getByRole("dialog").getByRole("combobox").selectOption("cancel");
-    await page.getByRole("dialog").getByRole("button", { name: "Close the session" }).click();
+    await agree(page, "Close the session");
     await until("the session is closed", () => page.evaluate(() => globalThis.inspector.session.row.state === "closed"));
     await until("no message can be written", async () => !(await page.getByRole("textbox", { name: "Message to the agent" }).isVisible()));
     assert.deepEqual(page.faults, []);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { newest, rowOf, settles, until } from "../browser.js";
+import { dialogCloses, newest, rowOf, settles, until } from "../browser.js";
 
 /** Focused element in a few words. */
 const focused = (page) => page.evaluate(() => {
@@ -47,7 +47,7 @@ export const looking = {
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor();
     await page.keyboard.press("Escape");
-    await until("the dialog is closed", async () => (await page.getByRole("dialog").count()) === 0);
+    await dialogCloses(page);
     await page.keyboard.press("Escape");
     await until("the panel is closed", async () => !(await panel.isVisible()));
     assert.equal(await focused(page), "Tasks", "the focus went astray");

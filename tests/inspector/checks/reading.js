@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { newest, openTask, say, settles, until } from "../browser.js";
+import { agree, newest, openTask, say, settles, until } from "../browser.js";
 
 /** Text that would run a script, load a picture, or leave its element, if it became HTML. */
 const HOSTILE = "<img src=x onerror=\"globalThis.struck=1\"><script>globalThis.struck=2</script></pre></textarea><b id=struck>bold</b> &lt;i&gt; ${1} javascript:alert(1)";
@@ -37,7 +37,7 @@ export const reading = {
     await isOnlyText(page, "questions");
     await page.getByRole("button", { name: "Refuse…" }).click();
     await page.getByRole("dialog").getByRole("textbox").fill(HOSTILE);
-    await page.getByRole("dialog").getByRole("button", { name: /Refuse t/ }).click();
+    await agree(page, /Refuse t/);
     const letter = await newest(page, "send_letter");
     await settles(page, letter, "failed");
     await page.keyboard.press("1");

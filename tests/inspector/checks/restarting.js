@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
-import { newest, openTask, say, settles, until } from "../browser.js";
+import { agree, newest, openTask, say, settles, until } from "../browser.js";
 
 const SECRET = { INSPECTOR_SECRET: "a secret of the tests that is long enough" };
 
@@ -42,7 +42,7 @@ export const restarting = {
     const dialog = page.getByRole("dialog");
     await dialog.getByRole("textbox", { name: "plate" }).fill("CD 34");
     await dialog.getByRole("textbox", { name: "minutes" }).fill("3");
-    await dialog.getByRole("button", { name: /^Resolve t/ }).click();
+    await agree(page, /^Resolve t/);
     await settles(page, taxi, "completed");
     await say(page, "repeat back");
     await settles(page, await newest(page, "repeat"), "completed");
