@@ -109,8 +109,10 @@ export class Transcript {
     const { session } = this;
     if (!session || !this.isShown) return;
     this.#choices(session);
-    this.#live(session);
-    this.#states(session);
+    this.#stick(() => {
+      this.#live(session);
+      this.#states(session);
+    });
     if (this.seq === session.seq && this.messages.size > 0) return;
     // The view of a turn doesn't change.
     if (this.turn !== undefined && this.messages.size > 0) return;
@@ -164,10 +166,8 @@ export class Transcript {
       fill(this.live, h("div", { class: "gutter" }, h("span", { class: "kind" }, "model"), h("span", { class: "count" }, `turn ${turn.turn}`)),
         h("div", { class: "parts" }, this.liveReasoning, this.liveText));
     }
-    this.#stick(() => {
-      if (this.liveReasoning) say(this.liveReasoning, reasoning);
-      if (this.liveText) say(this.liveText, text || (session.redacts ? "writes; its text is shown when the turn has ended" : "…"));
-    });
+    if (this.liveReasoning) say(this.liveReasoning, reasoning);
+    if (this.liveText) say(this.liveText, text || (session.redacts ? "writes; its text is shown when the turn has ended" : "…"));
   }
 
   #fetch() {

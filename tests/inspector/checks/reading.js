@@ -142,6 +142,11 @@ export const reading = {
       }
       await settles(page, await newest(page, "weigh", view === "timeline" ? 1 : 2), "completed");
     }
+    const isAtEnd = () => page.evaluate(() => {
+      const scroll = document.querySelector(".transcript-scroll");
+      return scroll.scrollHeight > 2 * scroll.clientHeight && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+    });
+    await until("the transcript has followed its end", isAtEnd);
     const shifts = await page.evaluate(() => globalThis.shifts);
     const sum = shifts.reduce((sum, shift) => sum + shift.value, 0);
     assert.ok(sum < 0.002, `layout shifts of ${sum}: ${JSON.stringify(shifts.slice(0, 8))}`);
