@@ -28,8 +28,10 @@ use serde_json::{Value, json};
 const PLACE: &str = "ASYNC_TOOL_SQLITE_ENDED";
 const WAY: &str = "ASYNC_TOOL_SQLITE_WAY";
 const TOOLS: [&str; 6] = ["look", "look", "put", "put", "clerk", "pay"];
-/// Reason of a task that the next process gives up.
+/// Reasons of a task that the next process gives up, and of its result, which the model never gets: the turn that made the call was cut
+/// short, and is asked again.
 const NEXT: &str = "the process that ran it has ended";
+const ASKED_AGAIN: &str = "the process that asked the model has ended";
 /// Sessions of each way.
 const ROUNDS: usize = 3;
 
@@ -240,7 +242,8 @@ fn entries(place: &Path) -> BTreeMap<String, Vec<Entry>> {
 /// True for an entry that ends something which the process did not end.
 fn is_destruction(entry: &Entry) -> bool {
     match entry {
-        Entry::Closing { .. } | Entry::Closed { .. } | Entry::Dropped { .. } | Entry::CancelRequested { .. } => true,
+        Entry::Closing { .. } | Entry::Closed { .. } | Entry::CancelRequested { .. } => true,
+        Entry::Dropped { reason, .. } => reason != ASKED_AGAIN,
         Entry::Settled { result } => match &result.outcome {
             // By the next process: a turn that was cut short is asked again, with tasks of its own.
             TaskOutcome::Cancelled(why) => why != NEXT,
