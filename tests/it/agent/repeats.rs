@@ -10,7 +10,7 @@ use std::{
 
 use async_tool_runtime::{
     AgentEventKind, AsyncAgent, AsyncToolManager, FunctionTool, SessionId, Tool, ToolCall, ToolError, ToolErrorKind,
-    agent::{AckPolicy, Ledger, RunError, RunLimit, RunLimits},
+    agent::{AckPolicy, AsyncAgentBuilder, Ledger, RunError, RunLimit, RunLimits},
     context::Message,
     journal::{Entry, MemoryJournal},
     model::{ModelError, ModelRequest, ModelStream},
@@ -168,6 +168,25 @@ async fn equal_calls_of_one_turn_are_one_task() {
     let shown = answers(&stage.request(2));
     assert_eq!(shown[0], json!(1));
     assert_eq!(shown[1]["note"], json!("its result is the answer to its own call"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_calls_of_one_turn_start_no_turn_of_acknowledgements_alone() {
+    for is_batch in [false, true] {
+        let both = || calls([10_000; 2].map(|ms| ("work", json!({"ms": ms, "value": "found"}))));
+        let model = answering(move |_, asked| match asked {
+            1 => both(),
+            _ => ModelStream::text("done"),
+        });
+        let deferred = |agent: AsyncAgentBuilder| agent.ack_policy(AckPolicy::Deferred);
+        let stage = Stage::set(model, [work(Effect::Once)], deferred).await;
+        if is_batch {
+            stage.agent.run_to_completion("go").await.unwrap();
+        } else {
+            stage.talk("go").await.unwrap();
+        }
+        assert_eq!((tasks(&stage.entries()), stage.asked()), (1, 2), "{is_batch}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -385,6 +404,43 @@ async fn a_message_that_is_answered_with_a_call_of_an_earlier_one_gets_a_reply()
     stage.agent.send("how is it going?").await.unwrap();
     stage.said("it still runs").await;
     assert_eq!(tasks(&stage.entries()), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_answered_with_several_open_calls_in_turn_gets_a_reply_and_then_the_results() {
+    let call = |value: &'static str| calls([("work", json!({"ms": 60_000, "value": value}))]);
+    let model = answering(
+        move |request, asked| match (asked, &**request.messages.last().unwrap()) {
+            (1, _) => calls(["one", "two"].map(|value| ("work", json!({"ms": 60_000, "value": value})))),
+            (2, _) => ModelStream::text("they run"),
+            (3, _) => call("one"),
+            (4, _) => call("two"),
+            (5, _) => ModelStream::text("they still run"),
+            (_, Message::Delivery { .. }) => ModelStream::text("found it"),
+            _ => ModelStream::text("and now?"),
+        },
+    );
+    let mut stage = Stage::set(model, [work(Effect::Once)], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("they run").await;
+    stage.agent.send("how is it going?").await.unwrap();
+    stage.said("they still run").await;
+    stage.said("found it").await;
+    stage.agent.run_until_idle().await.unwrap();
+    assert_eq!(tasks(&stage.entries()), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_call_that_its_tool_rejects_loses_no_result() {
+    let model = answering(|request, asked| match &**request.messages.last().unwrap() {
+        Message::Delivery { .. } => ModelStream::text("found it"),
+        _ if asked <= 5 => look(60_000),
+        _ => ModelStream::text("it runs"),
+    });
+    let tool = work(Effect::Once).dedupe(Dedupe::Reject);
+    let mut stage = Stage::set(model, [tool], |agent| agent).await;
+    stage.agent.send("go").await.unwrap();
+    stage.said("found it").await;
 }
 
 #[tokio::test(start_paused = true)]

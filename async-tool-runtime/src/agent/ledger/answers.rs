@@ -124,7 +124,10 @@ impl Ledger {
         let repeats_all = answers.iter().all(|given| self.repeats(given.number()));
         if !repeats_all {
             self.repetitions = 0;
-        } else if reported.is_empty() && (has_result || eager) {
+        } else if reported.is_empty()
+            && (has_result || eager)
+            && !answers.iter().any(|given| self.asks_of_open(given.number()))
+        {
             self.repetitions += 1;
         }
         self.unseen = Some((self.transcript.messages().len(), acknowledged));
@@ -152,11 +155,19 @@ impl Ledger {
         match record.repeats {
             // For another message of the user, the first repetition is an answer.
             Some(of) => {
-                let mut before = self.calls_of_run().filter(|(_, earlier)| earlier.turn < record.turn);
-                self.is_open(of) && before.any(|(number, earlier)| number == of || earlier.repeats == Some(of))
+                let is_of_run = |(number, earlier): (TaskNo, &TaskRecord)| {
+                    number == of || (earlier.turn < record.turn && earlier.repeats == Some(of))
+                };
+                self.is_open(of) && self.calls_of_run().any(is_of_run)
             }
             None => self.asks_again(record) && !self.open_tasks.is_empty(),
         }
+    }
+
+    /// True for a call that is the first of its run to repeat a task which is still open: the user may have asked how it is going.
+    fn asks_of_open(&self, number: TaskNo) -> bool {
+        let of = self.tasks.get(&number).and_then(|record| record.repeats);
+        of.is_some_and(|of| self.is_open(of)) && !self.waits_again(number)
     }
 
     /// True for a call that only looks at tasks, as an equal call of the turn right before.

@@ -15,7 +15,7 @@ use crate::{
     journal::Awaited,
     policy::{canonical, is_same},
     task::TaskOutcome,
-    tool::{DeliveryPolicy, Effect, ToolCall},
+    tool::{DeliveryPolicy, Effect, ToolCall, ToolErrorKind},
 };
 
 impl AgentMachine {
@@ -118,6 +118,8 @@ impl AgentMachine {
         let mut failures = told.into_iter().filter_map(|record| {
             let failure = match (&record.refusal, record.result.as_ref().map(|result| &result.outcome)) {
                 (Some(refusal), _) => same_way(refusal),
+                // An equal call runs. An end of the run would keep its result from the model.
+                (None, Some(TaskOutcome::Failed(error))) if error.kind() == ToolErrorKind::Duplicate => return None,
                 (None, Some(TaskOutcome::Failed(error))) => {
                     format!("{} {}", error.kind().as_str(), same_way(error.model_message()))
                 }
