@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Treatment of a call while another call of the same tool with the same arguments is open.
 ///
-/// With [`Auto`](Self::Auto), an agent itself answers calls with which its model repeats itself. The others leave such calls to the manager.
+/// With [`Auto`](Self::Auto) and [`Share`](Self::Share), an agent itself answers calls with which its model repeats itself. The others leave
+/// such calls to the manager.
 ///
 /// Arguments are the same if they are equal as JSON values; the order of keys and the spelling of numbers don't count. The tool's
 /// [`Scope`] says which calls are compared.
